@@ -1,0 +1,240 @@
+package stream
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"runtime"
+	"sync"
+)
+
+// DefaultMemory is Options.MaxMemory where none is given.
+const DefaultMemory = 64 << 20
+
+// Options bound what a Reader uses. The zero value is good.
+type Options struct {
+	Workers   int   // decoding goroutines; 0 means one per CPU
+	MaxMemory int64 // bytes of buffers; 0 means DefaultMemory, and windows up to 128 MiB
+}
+
+// MaxHeld is how many blocks a consumer may hold at a time without stopping
+// the decoder.
+const MaxHeld = 4
+
+// Reader decodes a stream. Use one of Next, Read and WriteTo; they may be mixed,
+// but not be called at the same time.
+type Reader struct {
+	format Format
+	src    *source
+	pool   *pool
+	blocks chan *Block
+	out    outlet
+	stop   chan struct{} // closed by Close
+	once   sync.Once
+	wg     sync.WaitGroup
+
+	err    error  // of the decoder; valid once blocks is closed
+	cur    *Block // partly consumed by Read
+	curOff int
+	offset int64
+}
+
+// NewReader reads the first bytes of r to tell its format and starts decoding.
+// The Reader must be closed.
+func NewReader(r io.Reader, o Options) (*Reader, error) {
+	src := newSource(r)
+	head, err := src.Peek(sniffLen)
+	if err != nil && err != io.EOF {
+		return nil, fmt.Errorf("read start of stream: %w", err)
+	}
+	format := Detect(head)
+	if err == io.EOF {
+		if f, cut := cutShort(head); cut {
+			return nil, &TruncatedError{Format: f, Input: int64(len(head))}
+		}
+	}
+	l := o.limits()
+	d := &Reader{
+		format: format,
+		src:    src,
+		pool:   newPool(l.pool),
+		blocks: make(chan *Block, 1),
+		stop:   make(chan struct{}),
+	}
+	d.out.r = d
+	d.wg.Go(func() {
+		defer close(d.blocks)
+		d.err = d.explain(d.decode(l))
+	})
+	return d, nil
+}
+
+// limits are Options worked out.
+type limits struct {
+	workers int
+	pool    int64  // bytes of decoded blocks
+	held    int64  // bytes of compressed frames waiting to be decoded
+	frame   int    // largest decoded zstd frame that is held whole
+	window  uint64 // largest history of a streamed frame
+}
+
+func (o Options) limits() limits {
+	l := limits{workers: o.Workers, window: 128 << 20}
+	if l.workers <= 0 {
+		l.workers = runtime.GOMAXPROCS(0)
+	}
+	memory := o.MaxMemory
+	if memory <= 0 {
+		memory = DefaultMemory
+	} else {
+		// A streamed frame needs its window and a few small blocks.
+		l.window = uint64(max(memory/2, memory-16<<20))
+	}
+	memory = max(memory, 8<<20)
+	l.pool = memory * 5 / 8
+	l.held = memory * 3 / 8
+	l.frame = int(memory / 8)
+	return l
+}
+
+func (r *Reader) decode(l limits) error {
+	out := &r.out
+	var err error
+	switch r.format {
+	case Gzip:
+		err = decodeGzip(r.src, out)
+	case Xz:
+		err = decodeXz(r.src, out, l)
+	case Zstd:
+		err = decodeZstd(r.src, out, l)
+	case Bzip2:
+		err = decodeBzip2(r.src, out)
+	default:
+		err = out.copyFrom(r.src)
+	}
+	return errors.Join(err, out.flush())
+}
+
+// explain turns a decoder's error into one for callers. An error of the
+// source itself goes first: what the decoder says then is only its echo.
+func (r *Reader) explain(err error) error {
+	var m *MemoryError
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, errStopped):
+		return ErrClosed
+	case r.src.err != nil:
+		return fmt.Errorf("read %s stream at byte %d: %w", r.format, r.src.count, r.src.err)
+	case errors.As(err, &m):
+		return err
+	}
+	at := r.out.total
+	if r.src.eof && truncated(err) {
+		return &TruncatedError{Format: r.format, Offset: at, Input: r.src.count}
+	}
+	return &FormatError{Format: r.format, Offset: at, Err: err}
+}
+
+// Format tells how the stream is compressed.
+func (r *Reader) Format() Format { return r.format }
+
+// Offset is the number of decoded bytes the consumer has been given.
+func (r *Reader) Offset() int64 { return r.offset }
+
+// Next returns the next decoded bytes without copying them. The caller must
+// Release the block, before or after further calls, and hold no more than
+// MaxHeld at a time. Data is page-aligned; every block but the last of the
+// stream is a multiple of Align long. At the end of a complete stream the
+// error is io.EOF.
+func (r *Reader) Next() (*Block, error) {
+	if b := r.cur; b != nil {
+		b.Data = b.Data[r.curOff:]
+		r.offset += int64(len(b.Data))
+		r.cur, r.curOff = nil, 0
+		return b, nil
+	}
+	b, err := r.next()
+	if err != nil {
+		return nil, err
+	}
+	r.offset += int64(len(b.Data))
+	return b, nil
+}
+
+func (r *Reader) next() (*Block, error) {
+	select {
+	case <-r.stop:
+		return nil, ErrClosed
+	default:
+	}
+	b, ok := <-r.blocks
+	if ok {
+		return b, nil
+	}
+	if r.err != nil {
+		return nil, r.err
+	}
+	return nil, io.EOF
+}
+
+// Read implements io.Reader.
+func (r *Reader) Read(p []byte) (int, error) {
+	if len(p) == 0 {
+		return 0, nil
+	}
+	if r.cur == nil {
+		b, err := r.next()
+		if err != nil {
+			return 0, err
+		}
+		r.cur, r.curOff = b, 0
+	}
+	n := copy(p, r.cur.Data[r.curOff:])
+	r.curOff += n
+	r.offset += int64(n)
+	if r.curOff == len(r.cur.Data) {
+		r.cur.Release()
+		r.cur = nil
+	}
+	return n, nil
+}
+
+// WriteTo implements io.WriterTo: w sees whole blocks.
+func (r *Reader) WriteTo(w io.Writer) (int64, error) {
+	var total int64
+	for {
+		b, err := r.Next()
+		if err == io.EOF {
+			return total, nil
+		}
+		if err != nil {
+			return total, err
+		}
+		n, err := w.Write(b.Data)
+		total += int64(n)
+		if err == nil && n < len(b.Data) {
+			err = io.ErrShortWrite
+		}
+		b.Release()
+		if err != nil {
+			return total, err
+		}
+	}
+}
+
+// Close ends decoding, waits for its goroutines and frees the memory. Where
+// the source may block in Read for long, make it return first. Close does
+// not close the source.
+func (r *Reader) Close() error {
+	r.once.Do(func() {
+		close(r.stop)
+		r.pool.close()
+		r.wg.Wait()
+		if r.cur != nil {
+			r.cur.Release()
+			r.cur = nil
+		}
+	})
+	return nil
+}
