@@ -1,0 +1,74 @@
+// Command orbit is the main program of a node: process 1, the agent, and the
+// verbs a person types at a node's shell. "orbit help" lists them.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"text/tabwriter"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/orbit-pxe/orbit/pkg/version"
+)
+
+func main() {
+	if os.Getpid() == 1 { // whatever the name and arguments: the kernel passes its own
+		initialise()
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), unix.SIGINT, unix.SIGTERM)
+	defer stop()
+	err := run(ctx, os.Stdout, os.Stderr, os.Args[1:])
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+	case err != nil:
+		fmt.Fprintln(os.Stderr, "orbit:", err)
+		os.Exit(1)
+	}
+}
+
+// verb is one thing orbit does. run gets the arguments after the verb.
+type verb struct {
+	name, args, meaning string
+	run                 func(ctx context.Context, stdout, stderr io.Writer, args []string) error
+}
+
+func verbs() []verb {
+	return []verb{
+		{"agent", "", "be the agent: network, job, report, what follows; process 1 starts it", agentVerb},
+		{"init", "", "be process 1; the kernel starts it", initVerb},
+		{"version", "", "print the version", versionVerb},
+	}
+}
+
+func run(ctx context.Context, stdout, stderr io.Writer, args []string) error {
+	if len(args) == 0 || args[0] == "help" || args[0] == "--help" || args[0] == "-h" {
+		return help(stdout)
+	}
+	for _, v := range verbs() {
+		if v.name == args[0] {
+			return v.run(ctx, stdout, stderr, args[1:])
+		}
+	}
+	return fmt.Errorf("no verb %q (try orbit help)", args[0])
+}
+
+func help(w io.Writer) error {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintf(t, "Orbit %s: images machines over the network. Verbs on a node:\n\n", version.String())
+	for _, v := range verbs() {
+		fmt.Fprintf(t, "  orbit %s %s\t%s\n", v.name, v.args, v.meaning)
+	}
+	fmt.Fprintln(t, "\nBeside it: imagenode, savenode, inventory. Each explains itself with --help.")
+	return t.Flush()
+}
+
+func versionVerb(_ context.Context, stdout, _ io.Writer, _ []string) error {
+	_, err := fmt.Fprintln(stdout, "orbit", version.String())
+	return err
+}
