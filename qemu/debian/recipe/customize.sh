@@ -1,0 +1,112 @@
+#!/bin/sh
+# Turns mmdebstrap's root file system into an installed Debian node: what the
+# installer would have asked (names, password, network, fstab) and the boot
+# loader's configuration as Debian's own update-grub writes it.
+#
+# mmdebstrap runs this outside the chroot with the root directory as $1.
+# ROOT_UUID and ESP_UUID come from the image builder.
+set -eu
+root=$1
+
+echo node >"$root/etc/hostname"
+printf '127.0.0.1\tlocalhost\n127.0.1.1\tnode\n::1\tlocalhost ip6-localhost\n' >"$root/etc/hosts"
+printf 'root:orbit\n' | chroot "$root" chpasswd
+
+# An empty machine-id is filled at every node's first start, without the rest
+# of systemd's first boot work. Host keys must not be shared either.
+: >"$root/etc/machine-id"
+rm -f "$root"/etc/ssh/ssh_host_*
+cat >"$root/etc/systemd/system/ssh-host-key.service" <<'UNIT'
+[Unit]
+Description=Make this node's own SSH host key
+ConditionPathExists=!/etc/ssh/ssh_host_ed25519_key
+Before=ssh.service
+
+[Service]
+Type=oneshot
+ExecStart=/usr/bin/ssh-keygen -q -t ed25519 -N "" -f /etc/ssh/ssh_host_ed25519_key
+
+[Install]
+WantedBy=multi-user.target
+UNIT
+cat >"$root/etc/ssh/sshd_config.d/lab.conf" <<'CONF'
+HostKey /etc/ssh/ssh_host_ed25519_key
+PermitRootLogin yes
+CONF
+
+# The address comes by DHCP on whatever Ethernet port has a carrier.
+cat >"$root/etc/systemd/network/20-ethernet.network" <<'CONF'
+[Match]
+Type=ether
+
+[Network]
+DHCP=yes
+
+[DHCPv4]
+ClientIdentifier=mac
+
+[DHCPv6]
+WithoutRA=no
+CONF
+rm -f "$root/etc/resolv.conf"
+ln -s /run/systemd/resolve/resolv.conf "$root/etc/resolv.conf"
+
+cat >"$root/etc/fstab" <<CONF
+UUID=$ROOT_UUID / ext4 errors=remount-ro 0 1
+UUID=$ESP_UUID /boot/efi vfat umask=0077,nofail 0 0
+CONF
+mkdir -p "$root/boot/efi"
+
+systemctl --root="$root" -q enable systemd-networkd.service ssh-host-key.service serial-getty@ttyS0.service
+# Timers and waits that only cost time on a node that lives for minutes.
+systemctl --root="$root" -q mask apt-daily.timer apt-daily-upgrade.timer e2scrub_all.timer e2scrub_reap.service \
+	fstrim.timer systemd-networkd-wait-online.service systemd-pstore.service
+
+# update-grub, with grub-probe answering for the disk this tree will be on: the
+# real one looks for a mounted device.
+cat >"$root/etc/default/grub" <<'CONF'
+GRUB_DEFAULT=0
+GRUB_TIMEOUT=2
+GRUB_DISTRIBUTOR=`lsb_release -i -s 2> /dev/null || echo Debian`
+GRUB_CMDLINE_LINUX_DEFAULT=""
+GRUB_CMDLINE_LINUX="console=tty0 console=ttyS0,115200"
+GRUB_TERMINAL="console serial"
+GRUB_SERIAL_COMMAND="serial --unit=0 --speed=115200"
+GRUB_DISABLE_OS_PROBER=true
+CONF
+mv "$root/usr/sbin/grub-probe" "$root/usr/sbin/grub-probe.real"
+cat >"$root/usr/sbin/grub-probe" <<PROBE
+#!/bin/sh
+for word in "\$@"; do
+	case \$word in
+	--target=*) target=\${word#--target=} ;;
+	esac
+done
+while [ \$# -gt 1 ]; do
+	[ "\$1" = -t ] && target=\$2
+	shift
+done
+case \$target in
+device) echo /dev/sda3 ;;
+fs_uuid) echo $ROOT_UUID ;;
+fs) echo ext2 ;;
+partmap) echo gpt ;;
+partuuid) echo $ROOT_PARTUUID ;;
+hints_string) echo "--hint-bios=hd0,gpt3 --hint-efi=hd0,gpt3 --hint-baremetal=ahci0,gpt3" ;;
+compatibility_hint) echo hd0,gpt3 ;;
+esac
+PROBE
+chmod 755 "$root/usr/sbin/grub-probe"
+mkdir -p "$root/dev/disk/by-uuid" "$root/boot/grub"
+: >"$root/dev/disk/by-uuid/$ROOT_UUID"
+chroot "$root" grub-mkconfig -o /boot/grub/grub.cfg
+rm -rf "$root/dev/disk"
+mv "$root/usr/sbin/grub-probe.real" "$root/usr/sbin/grub-probe"
+grep -q "root=UUID=$ROOT_UUID" "$root/boot/grub/grub.cfg"
+
+# The modules beside the configuration, as grub-install leaves them.
+for platform in i386-pc x86_64-efi; do
+	mkdir -p "$root/boot/grub/$platform"
+	cp "$root/usr/lib/grub/$platform"/*.mod "$root/usr/lib/grub/$platform"/*.lst "$root/boot/grub/$platform/"
+done
+chroot "$root" grub-editenv /boot/grub/grubenv create
