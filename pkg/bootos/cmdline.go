@@ -1,0 +1,80 @@
+package bootos
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/orbit-pxe/orbit/pkg/kexec"
+)
+
+// edit says how the command line of an installed system is changed.
+type edit struct {
+	Consoles    []string // console= values of this node, the last is /dev/console
+	KeepConsole bool     // leave the system's own console= alone
+	Append      string   // added at the end
+}
+
+// apply returns the command line the system is started with. The node's
+// consoles come last, so that its /dev/console stays where the node is
+// watched; the system's own ones for other devices stay, before them. What
+// follows "--" belongs to the system's init and stays at the end. Nothing else
+// changes: root= in particular is passed as it is written.
+func (e edit) apply(cmdline string, max int) (string, error) {
+	words, rest := split(cmdline), []string(nil)
+	if i := slices.Index(words, "--"); i >= 0 {
+		words, rest = words[:i], words[i:]
+	}
+	node := map[string]bool{}
+	for _, c := range e.Consoles {
+		node[device(c)] = true
+	}
+	var out []string
+	for _, w := range words {
+		key, value, _ := strings.Cut(w, "=")
+		if key == "BOOT_IMAGE" {
+			continue // written by boot loaders about themselves
+		}
+		if key == "console" && !e.KeepConsole && node[device(value)] {
+			continue
+		}
+		out = append(out, w)
+	}
+	if !e.KeepConsole {
+		for _, c := range e.Consoles {
+			out = append(out, "console="+c)
+		}
+	}
+	out = append(out, split(e.Append)...)
+	line := strings.Join(append(out, rest...), " ")
+	if max <= 0 || max > kexec.MaxCmdline {
+		max = kexec.MaxCmdline
+	}
+	if len(line) > max {
+		return "", fmt.Errorf("command line of the installed system is %d bytes long with the node's consoles, its kernel takes %d", len(line), max)
+	}
+	return line, nil
+}
+
+// device is the part of a console= value that names the device:
+// "ttyS0" of "ttyS0,115200n8".
+func device(console string) string {
+	name, _, _ := strings.Cut(console, ",")
+	return name
+}
+
+// split cuts a command line into words as the kernel does (lib/cmdline.c):
+// blanks separate, except between double quotes.
+func split(s string) []string {
+	var words []string
+	quoted := false
+	for _, w := range strings.FieldsFunc(s, func(r rune) bool {
+		if r == '"' {
+			quoted = !quoted
+		}
+		return !quoted && (r == ' ' || r == '\t' || r == '\n' || r == '\r')
+	}) {
+		words = append(words, w)
+	}
+	return words
+}
