@@ -1,0 +1,95 @@
+// Package busybox builds many Go commands as one binary that acts by the
+// name it is called by.
+//
+// The commands are rewritten with gobusybox
+// (https://github.com/u-root/gobusybox): package main becomes an importable
+// package, main a function that is registered, and package-level
+// initialisation a function that runs only for the command that is called.
+// The rewritten packages are written below the module itself and built by an
+// ordinary `go build` of the module, not in the GOPATH mode of u-root's own
+// builder: so go.mod's versions and language defaults (GODEBUG) hold, the
+// binary lists its dependencies, the build cache works, and inlining can be
+// chosen by package.
+//
+// A limit of the rewriter: a command must not have package-level variables of
+// the form `var a, b = f()` or `var a, b = 1, 2`.
+package busybox
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// Build says what to build and where.
+type Build struct {
+	Root    string // the module's root directory
+	Module  string // its path
+	Dir     string // where the rewritten source goes, relative to Root: initramfs/_bb
+	List    List
+	Stamp   []string // -X settings, "import/path.name=value"
+	Inlined []string // package patterns compiled with inlining; all others without
+	Log     *slog.Logger
+}
+
+// Run generates the source and builds it into the file output.
+func (b Build) Run(ctx context.Context, output string) error {
+	if err := b.generate(ctx); err != nil {
+		return fmt.Errorf("generate the busybox: %w", err)
+	}
+	if err := b.Go(ctx, output, "./"+b.Dir); err != nil {
+		return fmt.Errorf("build the busybox: %w", err)
+	}
+	return nil
+}
+
+// Go builds one command package of the module, with the same settings as
+// everything else that goes to a node, into the file output.
+func (b Build) Go(ctx context.Context, output, pkg string) error {
+	output, err := filepath.Abs(output)
+	if err != nil {
+		return err
+	}
+	args := append([]string{"build"}, b.flags()...)
+	cmd := exec.CommandContext(ctx, "go", append(args, "-o", output, pkg)...)
+	cmd.Dir, cmd.Env = b.Root, environment()
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("go build %s: %w\n%s", pkg, err, out)
+	}
+	// go build's mode follows the umask; who runs the file may be another user.
+	return os.Chmod(output, 0o755)
+}
+
+// flags are those of every compilation. Nothing in them may depend on the
+// machine or the directory: -trimpath, no build ID, no VCS stamp (the commit
+// is passed by Stamp).
+//
+// Inlining costs a tenth of the binary and pays only where bytes are moved,
+// so it is switched off except for the patterns in Inlined.
+func (b Build) flags() []string {
+	ldflags := []string{"-s", "-w", "-buildid="}
+	for _, x := range b.Stamp {
+		ldflags = append(ldflags, "-X", x)
+	}
+	// goshliner: the shell edits lines with a small library, 1 MB less than its default.
+	flags := []string{"-tags=goshliner", "-trimpath", "-buildvcs=false", "-mod=readonly", "-gcflags=all=-l"}
+	for _, p := range b.Inlined {
+		flags = append(flags, "-gcflags="+p+"=")
+	}
+	return append(flags, "-ldflags="+strings.Join(ldflags, " "))
+}
+
+// environment is the caller's, without what would change the result.
+func environment() []string {
+	fixed := []string{
+		"CGO_ENABLED=0", "GOOS=linux", "GOARCH=amd64", "GOAMD64=v1", "GO111MODULE=on",
+		"GOFLAGS=", "GOWORK=off", "GOEXPERIMENT=", "GODEBUG=",
+	}
+	// The last setting of a name wins.
+	return slices.Concat(os.Environ(), fixed)
+}
