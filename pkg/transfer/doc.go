@@ -1,0 +1,20 @@
+// Package transfer moves image files: it reads them from a path, from standard
+// input or over HTTP(S), and sends them by HTTP PUT.
+//
+// Reading over HTTP survives what networks and servers do. A broken
+// connection is taken up where it ended with a range request (RFC 9110, section
+// 14) tied to the same version of the file by If-Range or, where the server
+// offers no strong validator, by comparing what it says of the file. A
+// connection that stays silent is given up and made anew. Each kind of
+// answer that would corrupt the data is an error of its own: [ChangedError],
+// [RangeError], [StatusError]. What never happens is that a transfer waits
+// for ever: after [Options.Patience] without one byte it ends in a
+// [StalledError]. Slow is fine; no limit is set on a whole transfer.
+//
+// Bytes arrive as they are stored: no transparent decompression, HTTP/1.1 only
+// (one stream at a time gains nothing from HTTP/2's flow control).
+//
+// Sending ([Put]) uses chunks, asks first with Expect: 100-continue, and ends with the
+// SHA-256 of what was sent as a Repr-Digest trailer (RFC 9530). A body that
+// fails half-way breaks the connection, so a server never takes it for complete.
+package transfer
