@@ -1,0 +1,106 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"net/http"
+	"time"
+
+	"github.com/orbit-pxe/orbit/pkg/api"
+	"github.com/orbit-pxe/orbit/pkg/head/client"
+)
+
+// headFlag adds --head, which every verb but serve has.
+func headFlag(flags *flag.FlagSet) func() client.Client {
+	url := flags.String("head", "http://127.0.0.1:8080", "`URL` of the head")
+	return func() client.Client {
+		return client.Client{URL: *url, HTTP: &http.Client{Timeout: 30 * time.Second}}
+	}
+}
+
+func assign(ctx context.Context, stdout, stderr io.Writer, args []string) error {
+	flags := flag.NewFlagSet("orbitd assign", flag.ContinueOnError)
+	flags.SetOutput(stderr)
+	head := headFlag(flags)
+	var job api.Job
+	flags.StringVar((*string)(&job.Kind), "job", "image", "`kind` of job: image, save, boot, inventory or shell")
+	flags.StringVar(&job.Image, "image", "", "`name` of an image at the head, or a URL")
+	flags.StringVar(&job.SHA256, "sha256", "", "digest that the image file must have, in `hex` (default: that of the sidecar at the head)")
+	flags.StringVar(&job.Disk, "disk", "", "`disk` of the node: a device, first, or serial=, wwn=, model=, size>=, bus=")
+	flags.StringVar((*string)(&job.Then), "then", "", "what the node does `afterwards`: kexec, reboot, poweroff or shell")
+	flags.StringVar(&job.Append, "append", "", "`words` to add to the command line of the installed system's kernel")
+	rest, err := parse(flags, args)
+	if err != nil {
+		return err
+	}
+	if len(rest) != 1 {
+		return usageError{errors.New("assign needs one NODE, or all")}
+	}
+	return each(ctx, head(), rest[0], func(c client.Client, id string) error {
+		n, err := c.Assign(ctx, id, job)
+		if err == nil {
+			fmt.Fprintf(stdout, "%s %s job %s assigned\n", n.ID, n.Job.Kind, n.Job.ID)
+		}
+		return err
+	})
+}
+
+func clearJob(ctx context.Context, stdout, stderr io.Writer, args []string) error {
+	flags := flag.NewFlagSet("orbitd clear", flag.ContinueOnError)
+	flags.SetOutput(stderr)
+	head := headFlag(flags)
+	rest, err := parse(flags, args)
+	if err != nil {
+		return err
+	}
+	if len(rest) != 1 {
+		return usageError{errors.New("clear needs one NODE, or all")}
+	}
+	return each(ctx, head(), rest[0], func(c client.Client, id string) error {
+		return c.Clear(ctx, id)
+	})
+}
+
+// each does something to all nodes that a name stands for; one failure does
+// not spare the others.
+func each(ctx context.Context, c client.Client, name string, do func(c client.Client, id string) error) error {
+	ids, err := c.Find(ctx, name)
+	if err != nil {
+		return err
+	}
+	var errs []error
+	for _, id := range ids {
+		if err := do(c, id); err != nil {
+			errs = append(errs, fmt.Errorf("%s: %w", id, err))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func nodes(ctx context.Context, stdout, stderr io.Writer, args []string) error {
+	flags := flag.NewFlagSet("orbitd nodes", flag.ContinueOnError)
+	flags.SetOutput(stderr)
+	head := headFlag(flags)
+	asJSON := flags.Bool("json", false, "print the full records as JSON")
+	rest, err := parse(flags, args)
+	if err != nil {
+		return err
+	}
+	if len(rest) > 0 {
+		return usageError{fmt.Errorf("nodes takes no argument %q", rest[0])}
+	}
+	list, err := head().Nodes(ctx)
+	if err != nil {
+		return err
+	}
+	if *asJSON {
+		enc := json.NewEncoder(stdout)
+		enc.SetIndent("", " ")
+		return enc.Encode(list)
+	}
+	return table(stdout, list, time.Now())
+}

@@ -1,0 +1,89 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"path"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/orbit-pxe/orbit/pkg/api"
+	"github.com/orbit-pxe/orbit/pkg/units"
+)
+
+// table prints one line per node.
+func table(w io.Writer, list []api.Node, now time.Time) error {
+	if len(list) == 0 {
+		_, err := fmt.Fprintln(w, "no node has reported yet")
+		return err
+	}
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, "NODE\tADDRESS\tMACHINE\tDISKS\tJOB\tSTATE\tLAST\tSEEN")
+	for _, n := range list {
+		h := n.Hello
+		if h == nil {
+			h = &api.Hello{}
+		}
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", n.ID, dash(h.Address), dash(machine(h)), dash(disks(h.Disks)),
+			dash(jobWords(n.Job)), dash(string(n.State)), dash(last(n)), seen(n.Seen, now))
+	}
+	return t.Flush()
+}
+
+func dash(s string) string {
+	if s == "" {
+		return "-"
+	}
+	return s
+}
+
+func machine(h *api.Hello) string {
+	return strings.TrimSpace(strings.Join(strings.Fields(h.Product+" "+h.Firmware), " "))
+}
+
+func disks(list []api.Disk) string {
+	var words []string
+	for _, d := range list {
+		words = append(words, path.Base(d.Path)+":"+strings.ReplaceAll(units.Bytes(d.Size), " ", ""))
+	}
+	return strings.Join(words, " ")
+}
+
+func jobWords(j *api.Job) string {
+	if j == nil {
+		return ""
+	}
+	if j.Image == "" {
+		return string(j.Kind)
+	}
+	return string(j.Kind) + " " + path.Base(j.Image)
+}
+
+// last is the latest that is known: a failure in words, or the step the node
+// is at.
+func last(n api.Node) string {
+	if n.Console != "" {
+		return strings.Join(strings.Fields(n.Console), " ")
+	}
+	for i := len(n.Events) - 1; i >= 0; i-- {
+		e := n.Events[i]
+		switch {
+		case e.State == api.Note:
+			continue
+		case e.State == api.Progress && e.Total > 0:
+			return fmt.Sprintf("%s %d%%", e.Step, e.Bytes*100/e.Total)
+		case e.State == api.Progress:
+			return fmt.Sprintf("%s %s", e.Step, units.Bytes(e.Bytes))
+		}
+		return fmt.Sprintf("%s %s", e.Step, e.State)
+	}
+	return ""
+}
+
+func seen(t, now time.Time) string {
+	if t.IsZero() {
+		return "never"
+	}
+	return now.Sub(t).Round(time.Second).String() + " ago"
+}

@@ -1,0 +1,104 @@
+// Package client gives orders to a head, for commands that people type.
+package client
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+
+	"github.com/orbit-pxe/orbit/pkg/api"
+	"github.com/orbit-pxe/orbit/pkg/head/node"
+)
+
+// Client talks to one head.
+type Client struct {
+	URL  string // base, http://10.0.0.1:8080
+	HTTP *http.Client
+}
+
+// Nodes lists all nodes that the head knows.
+func (c Client) Nodes(ctx context.Context) (list []api.Node, err error) {
+	err = c.do(ctx, http.MethodGet, "/v1/nodes", nil, &list)
+	return list, err
+}
+
+// Assign gives a node a job.
+func (c Client) Assign(ctx context.Context, id string, job api.Job) (n api.Node, err error) {
+	err = c.do(ctx, http.MethodPut, "/v1/nodes/"+id+"/job", job, &n)
+	return n, err
+}
+
+// Clear takes a node's job away.
+func (c Client) Clear(ctx context.Context, id string) error {
+	return c.do(ctx, http.MethodDelete, "/v1/nodes/"+id+"/job", nil, nil)
+}
+
+// Find turns what a person calls a node into IDs: "all", a MAC address (of a
+// node that need not have reported yet), a serial number, or the end of a MAC
+// address if only one node has it.
+func (c Client) Find(ctx context.Context, name string) ([]string, error) {
+	if id, err := node.ParseID(name); err == nil {
+		return []string{id}, nil
+	}
+	list, err := c.Nodes(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var ids []string
+	for _, n := range list {
+		if name == "all" || strings.HasSuffix(n.ID, strings.ToLower(name)) || n.Hello != nil && n.Hello.Serial == name {
+			ids = append(ids, n.ID)
+		}
+	}
+	switch {
+	case len(ids) == 0 && name == "all":
+		return nil, fmt.Errorf("the head knows no node yet: name one by its MAC address")
+	case len(ids) == 0:
+		return nil, fmt.Errorf("node %q: none has this MAC address or serial number (orbitd nodes lists them)", name)
+	case len(ids) > 1 && name != "all":
+		return nil, fmt.Errorf("node %q could be %s: give more of it", name, strings.Join(ids, " or "))
+	}
+	return ids, nil
+}
+
+// do sends a request with an optional JSON body and reads an optional JSON reply.
+func (c Client) do(ctx context.Context, method, path string, body, into any) error {
+	var send io.Reader
+	if body != nil {
+		data, err := json.Marshal(body)
+		if err != nil {
+			return err
+		}
+		send = bytes.NewReader(data)
+	}
+	req, err := http.NewRequestWithContext(ctx, method, strings.TrimRight(c.URL, "/")+path, send)
+	if err != nil {
+		return fmt.Errorf("head %s: %w", c.URL, err)
+	}
+	if body != nil {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	resp, err := c.HTTP.Do(req)
+	if err != nil {
+		return fmt.Errorf("ask head: %w (is orbitd serve running there? see --head)", err)
+	}
+	defer resp.Body.Close()
+	data, err := io.ReadAll(io.LimitReader(resp.Body, 256<<20))
+	if err != nil {
+		return fmt.Errorf("read answer of head: %w", err)
+	}
+	if resp.StatusCode >= 300 {
+		return fmt.Errorf("head refuses: %s", strings.TrimSpace(string(data)))
+	}
+	if into == nil {
+		return nil
+	}
+	if err := json.Unmarshal(data, into); err != nil {
+		return fmt.Errorf("read answer of head: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,29 @@
+package web
+
+import (
+	"fmt"
+	"net/http"
+	"os"
+	"time"
+)
+
+// send serves an open file, with ranges, and closes it. The entity tag changes
+// whenever the file is replaced or written to, so that a client resuming a
+// transfer notices.
+func (s *Site) send(w http.ResponseWriter, r *http.Request, f *os.File) {
+	defer f.Close()
+	st, err := f.Stat()
+	if err == nil && !st.Mode().IsRegular() {
+		err = fmt.Errorf("%s: %w", r.URL.Path, os.ErrNotExist)
+	}
+	if err != nil {
+		refuse(w, err)
+		return
+	}
+	w.Header().Set("ETag", fmt.Sprintf(`"%x-%x"`, st.Size(), st.ModTime().UnixNano()))
+	w.Header().Set("Content-Type", "application/octet-stream")
+	began := time.Now()
+	http.ServeContent(w, r, "", st.ModTime(), f)
+	s.Log.Info("file sent", "path", r.URL.Path, "to", remote(r), "method", r.Method, "range", r.Header.Get("Range"),
+		"size", st.Size(), "took", time.Since(began).Round(time.Millisecond), "complete", r.Context().Err() == nil)
+}

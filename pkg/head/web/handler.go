@@ -1,0 +1,107 @@
+// Package web is the head's HTTP side: boot scripts and artifacts for nodes,
+// images to read and to store, and the jobs of nodes. The paths are listed in
+// Handler.
+package web
+
+import (
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"mime"
+	"net/http"
+	"os"
+
+	"github.com/orbit-pxe/orbit/pkg/head/boot"
+	"github.com/orbit-pxe/orbit/pkg/head/images"
+	"github.com/orbit-pxe/orbit/pkg/head/node"
+)
+
+// Site is everything the handlers serve from.
+type Site struct {
+	Nodes     *node.Registry
+	Images    *images.Store
+	Files     boot.Files
+	Artifacts string   // directory
+	Consoles  []string // of Orbit's kernel, in order
+	Append    string   // further words for Orbit's kernel
+	Wait      bool     // nodes without a job boot Orbit and wait instead of going to their disk
+	Log       *slog.Logger
+}
+
+// Handler routes all requests.
+func (s *Site) Handler() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /{$}", s.root)
+
+	mux.HandleFunc("GET /boot/ipxe", s.script)
+	mux.HandleFunc("GET /boot/{name}", s.loader)
+	mux.HandleFunc("GET /artifacts/{name}", s.artifact)
+
+	mux.HandleFunc("GET /images/{$}", s.listImages)
+	mux.HandleFunc("GET /images/{name}", s.readImage)
+	mux.HandleFunc("PUT /images/{name}", s.writeImage)
+
+	mux.HandleFunc("GET /v1/nodes", s.listNodes)
+	mux.HandleFunc("GET /v1/nodes/{node}", s.withNode(s.getNode))
+	mux.HandleFunc("PUT /v1/nodes/{node}/job", s.withNode(s.assign))
+	mux.HandleFunc("DELETE /v1/nodes/{node}/job", s.withNode(s.clear))
+
+	mux.HandleFunc("POST /v1/nodes/{node}/hello", s.withNode(s.hello))
+	mux.HandleFunc("GET /v1/nodes/{node}/job", s.withNode(s.nextJob))
+	mux.HandleFunc("POST /v1/nodes/{node}/events", s.withNode(s.events))
+	mux.HandleFunc("POST /v1/nodes/{node}/result", s.withNode(s.result))
+	return mux
+}
+
+func (s *Site) root(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.Write([]byte("orbitd, the head of an Orbit network\n"))
+}
+
+// base is the head's URL as the sender of this request reaches it.
+func base(r *http.Request) string { return "http://" + r.Host }
+
+// reply writes a value as JSON.
+func reply(w http.ResponseWriter, value any) {
+	data, err := json.MarshalIndent(value, "", " ")
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Write(append(data, '\n'))
+}
+
+// refuse turns an error into a status and its text.
+func refuse(w http.ResponseWriter, err error) {
+	var (
+		name    *images.NameError
+		digest  *images.DigestError
+		space   *images.SpaceError
+		tooLong *http.MaxBytesError
+	)
+	status := http.StatusInternalServerError
+	switch {
+	case errors.Is(err, os.ErrNotExist), errors.Is(err, node.ErrUnknown):
+		status = http.StatusNotFound
+	case errors.Is(err, images.ErrBusy), errors.Is(err, node.ErrStale):
+		status = http.StatusConflict
+	case errors.As(err, &name), errors.As(err, &digest), errors.Is(err, errRequest):
+		status = http.StatusBadRequest
+	case errors.As(err, &space):
+		status = http.StatusInsufficientStorage
+	case errors.As(err, &tooLong):
+		status = http.StatusRequestEntityTooLarge
+	}
+	http.Error(w, err.Error(), status)
+}
+
+// errRequest marks errors that are the sender's.
+var errRequest = errors.New("bad request")
+
+// isJSON refuses other kinds of body where one is declared, so that a web
+// page's form cannot give orders to nodes.
+func isJSON(r *http.Request) bool {
+	kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	return r.Header.Get("Content-Type") == "" || err == nil && (kind == "application/json" || kind == "application/x-ndjson")
+}
