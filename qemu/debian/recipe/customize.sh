@@ -104,9 +104,16 @@ rm -rf "$root/dev/disk"
 mv "$root/usr/sbin/grub-probe.real" "$root/usr/sbin/grub-probe"
 grep -q "root=UUID=$ROOT_UUID" "$root/boot/grub/grub.cfg"
 
-# The modules beside the configuration, as grub-install leaves them.
-for platform in i386-pc x86_64-efi; do
-	mkdir -p "$root/boot/grub/$platform"
-	cp "$root/usr/lib/grub/$platform"/*.mod "$root/usr/lib/grub/$platform"/*.lst "$root/boot/grub/$platform/"
-done
+# The boot loader, as grub-install leaves it in /boot/grub: modules beside the
+# configuration, and the images that the builder puts outside this file system
+# (boot.img and core.img for BIOS, core.efi for UEFI). They look for the third
+# partition of the disk they were started from.
+install_grub() { # platform, image, modules
+	mkdir -p "$root/boot/grub/$1"
+	cp "$root/usr/lib/grub/$1"/*.mod "$root/usr/lib/grub/$1"/*.lst "$root/boot/grub/$1/"
+	chroot "$root" grub-mkimage -O "$1" -o "/boot/grub/$1/$2" -p '(,gpt3)/boot/grub' $3
+}
+install_grub i386-pc core.img "biosdisk part_gpt ext2"
+install_grub x86_64-efi core.efi "part_gpt ext2 fat"
+cp "$root/usr/lib/grub/i386-pc/boot.img" "$root/boot/grub/i386-pc/"
 chroot "$root" grub-editenv /boot/grub/grubenv create
