@@ -2,16 +2,17 @@ package bootos
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"os"
 	"path"
 	"slices"
 	"strings"
 
 	"github.com/orbit-pxe/orbit/pkg/bootcfg"
 	"github.com/orbit-pxe/orbit/pkg/bootcfg/bls"
+	"github.com/orbit-pxe/orbit/pkg/bootcfg/grub"
 	"github.com/orbit-pxe/orbit/pkg/bootcfg/syslinux"
 )
 
@@ -65,12 +66,25 @@ type loader struct {
 // EFI system partition come first among GRUB's: they are what firmware starts,
 // and they lead to the real one.
 var loaders = []loader{
+	{"GRUB", []string{
+		"EFI/*/grub.cfg",
+		"boot/grub/grub.cfg", "boot/grub2/grub.cfg", "grub/grub.cfg", "grub2/grub.cfg",
+		"*/boot/grub/grub.cfg", "*/boot/grub2/grub.cfg", // btrfs subvolumes
+	}, readGRUB},
 	{"systemd-boot", []string{"loader/entries"}, readBLS},
 	{"syslinux", []string{
 		"boot/extlinux/extlinux.conf", "extlinux/extlinux.conf", "extlinux.conf",
 		"boot/syslinux/syslinux.cfg", "boot/syslinux/extlinux.conf", "syslinux/syslinux.cfg", "syslinux.cfg",
 		"EFI/syslinux/syslinux.cfg", "isolinux/isolinux.cfg",
 	}, readSyslinux},
+}
+
+func readGRUB(ctx context.Context, vs *volumes, v *volume, name string) (bootcfg.Menu, error) {
+	platform := "pc"
+	if _, err := os.Stat("/sys/firmware/efi"); err == nil {
+		platform = "efi"
+	}
+	return grub.Parse(ctx, v.trees, name, grub.Env{Volumes: vs, Volume: v.path, Platform: platform})
 }
 
 func readBLS(ctx context.Context, vs *volumes, v *volume, _ string) (bootcfg.Menu, error) {
@@ -145,9 +159,8 @@ func (v *volume) glob(patterns []string) []string {
 	return names
 }
 
-// expand is fs.Glob for names that differ in case (vfat keeps case, firmware
-// ignores it) is not needed: the kernel's vfat ignores it too. One star is
-// enough for every pattern used.
+// expand resolves one pattern. It stats instead of comparing names, so that
+// the filesystem decides about case: vfat does not mind.
 func expand(fsys fs.FS, pattern string) []string {
 	dir, rest, ok := strings.Cut(pattern, "*/")
 	if !ok {
@@ -167,7 +180,7 @@ func expand(fsys fs.FS, pattern string) []string {
 			break
 		}
 		name := path.Join(dir, e.Name(), rest)
-		if _, err := fs.Stat(fsys, name); !errors.Is(err, nil) {
+		if _, err := fs.Stat(fsys, name); err != nil {
 			continue
 		}
 		names = append(names, name)
