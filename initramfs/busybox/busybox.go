@@ -15,6 +15,8 @@
 // the form `var a, b = f()` or `var a, b = 1, 2`.
 package busybox
 
+//go:generate sh pins.sh
+
 import (
 	"context"
 	"fmt"
@@ -39,8 +41,28 @@ type Build struct {
 
 // Run generates the source and builds it into the file output.
 func (b Build) Run(ctx context.Context, output string) error {
+	if err := b.Generate(ctx); err != nil {
+		return err
+	}
+	return b.Link(ctx, b.List, output)
+}
+
+// Generate writes the rewritten commands of the list below Dir.
+func (b Build) Generate(ctx context.Context) error {
 	if err := b.generate(ctx); err != nil {
 		return fmt.Errorf("generate the busybox: %w", err)
+	}
+	return nil
+}
+
+// Link builds a binary of some or all of the generated commands.
+func (b Build) Link(ctx context.Context, list List, output string) error {
+	source, err := b.mainSource(list)
+	if err != nil {
+		return fmt.Errorf("generate the busybox: %w", err)
+	}
+	if err := os.WriteFile(filepath.Join(b.Root, b.Dir, "main.go"), source, 0o644); err != nil {
+		return err
 	}
 	if err := b.Go(ctx, output, "./"+b.Dir); err != nil {
 		return fmt.Errorf("build the busybox: %w", err)

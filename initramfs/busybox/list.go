@@ -6,6 +6,7 @@ import (
 	"io"
 	"path"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/orbit-pxe/orbit/initramfs/multicall"
@@ -84,6 +85,14 @@ func ParseList(r io.Reader) (List, error) {
 		return List{}, fmt.Errorf("the list names no command")
 	}
 	return l, nil
+}
+
+// Without returns the list without a command and its aliases.
+func (l List) Without(name string) List {
+	return List{
+		Commands: slices.DeleteFunc(slices.Clone(l.Commands), func(c Command) bool { return c.Name() == name }),
+		Aliases:  slices.DeleteFunc(slices.Clone(l.Aliases), func(a multicall.Alias) bool { return a.Command == name }),
+	}
 }
 
 func (l List) has(name string) bool {
