@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -35,10 +34,16 @@ type Options struct {
 type port struct {
 	path    string
 	f       *os.File
-	lines   chan string
+	lines   chan item
 	dropped atomic.Int64
 	dead    atomic.Bool
 	done    sync.WaitGroup
+}
+
+// item is text to write, or somebody who waits for all before it.
+type item struct {
+	text string
+	done chan struct{}
 }
 
 // Open starts to write to the terminals (or other files) at paths. Those that
@@ -50,7 +55,7 @@ func Open(paths []string, o Options) *Output {
 		if err != nil {
 			continue
 		}
-		p := &port{path: path, f: f, lines: make(chan string, queue)}
+		p := &port{path: path, f: f, lines: make(chan item, queue)}
 		out.ports = append(out.ports, p)
 		p.done.Go(p.run)
 	}
@@ -86,7 +91,7 @@ func (o *Output) send(text string, urgent bool) {
 			continue
 		}
 		select {
-		case p.lines <- b.String():
+		case p.lines <- item{text: b.String()}:
 		default:
 			p.dropped.Add(1)
 		}
@@ -107,7 +112,12 @@ func clean(line string) string {
 }
 
 func (p *port) run() {
-	for text := range p.lines {
+	for it := range p.lines {
+		text := it.text
+		if it.done != nil {
+			close(it.done)
+			continue
+		}
 		if p.dead.Load() {
 			continue
 		}
@@ -121,6 +131,25 @@ func (p *port) run() {
 			p.dropped.Add(1)
 		case err != nil:
 			p.dead.Store(true)
+		}
+	}
+}
+
+// Flush waits, no longer than ctx allows, until the consoles have sent all that
+// was shown so far. A reset would lose it.
+func (o *Output) Flush(ctx context.Context) {
+	for _, p := range o.ports {
+		done := make(chan struct{})
+		select {
+		case p.lines <- item{done: done}:
+		case <-ctx.Done():
+			return
+		}
+		select {
+		case <-done:
+			p.drain(ctx)
+		case <-ctx.Done():
+			return
 		}
 	}
 }
@@ -177,26 +206,4 @@ func (p *port) drain(ctx context.Context) {
 			return
 		}
 	}
-}
-
-// MarkBusy records in dir that a shell runs at the console, or no longer does.
-// Process 1 writes the marks and Output's Busy reads them with IsBusy.
-func MarkBusy(dir, path string, busy bool) error {
-	if !busy {
-		return os.Remove(mark(dir, path))
-	}
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return err
-	}
-	return os.WriteFile(mark(dir, path), nil, 0o644)
-}
-
-// IsBusy tells whether a shell runs at the console.
-func IsBusy(dir, path string) bool {
-	_, err := os.Stat(mark(dir, path))
-	return err == nil
-}
-
-func mark(dir, path string) string {
-	return filepath.Join(dir, "shell-"+filepath.Base(path))
 }
