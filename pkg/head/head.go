@@ -21,6 +21,7 @@ import (
 	"github.com/orbit-pxe/orbit/pkg/head/dhcp"
 	"github.com/orbit-pxe/orbit/pkg/head/images"
 	"github.com/orbit-pxe/orbit/pkg/head/node"
+	"github.com/orbit-pxe/orbit/pkg/head/ra"
 	"github.com/orbit-pxe/orbit/pkg/head/tftp"
 	"github.com/orbit-pxe/orbit/pkg/head/web"
 )
@@ -31,6 +32,7 @@ type Head struct {
 	site  *web.Site
 	dhcp  *dhcp.Server // nil where another server does it all
 	tftp  *tftp.Server
+	ra    *ra.Server // nil where the network is another's, or has no IPv6
 	http  []net.Listener
 	log   *slog.Logger
 	files boot.Files
@@ -60,10 +62,19 @@ func Listen(c Config, log *slog.Logger) (h *Head, err error) {
 	if h.tftp, err = tftp.Listen(netip.AddrPortFrom(own.Addr(), 69), h.files.Open, log); err != nil {
 		return h, err
 	}
-	if !c.NoDHCP {
-		err = h.listenDHCP(c, own)
+	if c.NoDHCP {
+		return h, nil
 	}
-	return h, err
+	if err := h.listenDHCP(c, own); err != nil {
+		return h, err
+	}
+	if !c.Proxy {
+		if h.ra, err = ra.Listen(c.Interface, log); err != nil {
+			h.ra = nil
+			log.Info("nodes that run iPXE will wait some seconds longer", "reason", err)
+		}
+	}
+	return h, nil
 }
 
 // open reads what is kept on disk.
@@ -135,6 +146,9 @@ func (h *Head) Close() error {
 	if h.tftp != nil {
 		closers = append(closers, h.tftp)
 	}
+	if h.ra != nil {
+		closers = append(closers, h.ra)
+	}
 	for _, l := range h.http {
 		closers = append(closers, l)
 	}
@@ -157,6 +171,9 @@ func (h *Head) Serve(ctx context.Context) error {
 	group.Go(func() error { return h.serveHTTP(ctx) })
 	if h.dhcp != nil {
 		group.Go(func() error { return h.dhcp.Serve(ctx) })
+	}
+	if h.ra != nil {
+		group.Go(func() error { return h.ra.Serve(ctx) })
 	}
 	h.log.Info("serving", "url", h.URL, "images", len(h.imageNames()), "nodes", len(h.site.Nodes.List()))
 	err := group.Wait()

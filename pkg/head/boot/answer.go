@@ -14,6 +14,10 @@ const (
 	IPXEEFI  = "ipxe.efi"      // iPXE with its own drivers, x64 UEFI
 	SnpEFI   = "snponly.efi"   // iPXE on the UEFI network driver it was loaded by
 	OrbitEFI = "orbit.efi"     // kernel and initramfs in one image
+
+	// NoFile exists nowhere. Firmware that is offered it fails at once and goes
+	// to its next boot entry; without any offer it would ask for minutes.
+	NoFile = "boot-from-disk"
 )
 
 type machine int
@@ -74,10 +78,10 @@ func (p Policy) Answer(c Client) (Answer, error) {
 	if m == uefi {
 		file = p.EFI
 		if p.Direct {
-			if p.Wanted != nil && !p.Wanted(c.MAC.String()) {
-				return Answer{}, nil
-			}
 			file = OrbitEFI
+			if p.Wanted != nil && !p.Wanted(c.MAC.String()) {
+				file = NoFile
+			}
 		}
 	}
 	if c.Kind == HTTP {

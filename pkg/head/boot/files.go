@@ -36,6 +36,8 @@ func (f Files) Open(name string) (*os.File, error) {
 		dirs = f.Loaders
 	case slices.Contains(artifacts(), name):
 		dirs = []string{f.Artifacts}
+	case name == NoFile:
+		return nil, fmt.Errorf("this node has no job, it boots its own disk: %w", fs.ErrNotExist)
 	default:
 		return nil, fmt.Errorf("no boot file %q: %w", name, fs.ErrNotExist)
 	}

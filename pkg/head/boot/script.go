@@ -30,14 +30,15 @@ func (s Script) Orbit() string {
 }
 
 // Disk is the script that starts what is on the node's first disk. UEFI
-// firmware goes to its next boot entry by itself.
+// firmware goes to its next boot entry by itself, but only if this one failed:
+// after a success it shows its menu (UEFI 2.10 section 3.1.1).
 func (s Script) Disk() string {
 	var b strings.Builder
 	s.open(&b)
 	fmt.Fprintf(&b, "echo Orbit: %s, booting the local disk\n", plain(s.Reason))
 	b.WriteString("iseq ${platform} pcbios || goto next\n")
 	b.WriteString("sanboot --no-describe --drive 0x80 ||\n")
-	b.WriteString(":next\nexit 0\n")
+	b.WriteString(":next\nexit 1\n")
 	return b.String()
 }
 

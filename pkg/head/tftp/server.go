@@ -75,7 +75,7 @@ func (s *Server) read(ctx context.Context, name string, to io.ReaderFrom) error 
 	}
 	f, err := s.open(name)
 	if err != nil {
-		log.Warn("tftp: refused", "error", err)
+		log.Info("tftp: refused", "reason", err)
 		return err
 	}
 	defer f.Close()
