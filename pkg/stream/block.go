@@ -1,7 +1,7 @@
 package stream
 
 import (
-	"sync"
+	"sync/atomic"
 	"unsafe"
 )
 
@@ -9,134 +9,90 @@ import (
 // stream, of their lengths.
 const Align = 4096
 
+// MaxHeld is how many blocks a consumer may hold at a time without stopping
+// the decoder.
+const MaxHeld = 2
+
 // Block is a run of decoded bytes, page-aligned. Its holder owns the bytes
 // until Release.
 type Block struct {
 	Data []byte
+	Zero bool // Data is known to be all zeros; false says nothing
 
 	pool *pool
-	buf  []byte // aligned, cap is what was charged to the pool
+	buf  []byte // aligned
 }
 
 // Release gives the memory back to the Reader. Data must not be used after.
 func (b *Block) Release() {
-	if b.pool != nil {
-		p := b.pool
+	if p := b.pool; p != nil {
 		b.pool = nil
 		b.Data = nil
 		p.put(b.buf)
 	}
 }
 
-// pool hands out aligned buffers for decoded data and counts the bytes in use
-// against a limit. Buffers are kept for reuse.
+// pool hands out buffers of one size, a fixed number of them, made as they are
+// first needed and then used again: once a stream flows nothing is allocated.
+// What a buffer never held never becomes resident.
 type pool struct {
-	mu     sync.Mutex
-	cond   sync.Cond
-	limit  int64
-	used   int64 // charged: buffers handed out, and charge
-	closed bool
-	free   [][]byte
-	kept   int64 // bytes in free
+	size int
+	free chan []byte
+	made atomic.Int64
+	stop <-chan struct{}
 }
 
-func newPool(limit int64) *pool {
-	p := &pool{limit: limit}
-	p.cond.L = &p.mu
-	return p
+func newPool(count, size int, stop <-chan struct{}) *pool {
+	return &pool{size: size, free: make(chan []byte, count), stop: stop}
 }
 
-// get returns a block whose buffer holds at least n bytes, when the limit
-// allows; Data is empty. It returns nil once the pool is closed. One buffer is
-// always granted, however large.
-func (p *pool) get(n int) *Block {
-	n = (n + Align - 1) &^ (Align - 1)
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	for !p.closed && p.used > 0 && p.used+int64(n) > p.limit {
-		p.cond.Wait()
+// get waits for a free buffer and returns it as an empty block; nil once the
+// pool has been stopped.
+func (p *pool) get() *Block {
+	select {
+	case buf := <-p.free:
+		return p.block(buf)
+	default:
 	}
-	if p.closed {
+	if p.made.Add(1) <= int64(cap(p.free)) {
+		return p.block(alignedBytes(p.size))
+	}
+	p.made.Add(-1)
+	select {
+	case buf := <-p.free:
+		return p.block(buf)
+	case <-p.stop:
 		return nil
 	}
-	buf := p.take(n)
-	p.used += int64(cap(buf))
+}
+
+func (p *pool) block(buf []byte) *Block {
 	return &Block{Data: buf[:0], pool: p, buf: buf}
 }
 
-// take finds the smallest free buffer that holds n bytes and is not more than
-// twice as large, or makes one in place of the free ones that don't fit.
-func (p *pool) take(n int) []byte {
-	best := -1
-	for i, b := range p.free {
-		if cap(b) >= n && cap(b) <= 2*n && (best < 0 || cap(b) < cap(p.free[best])) {
-			best = i
+func (p *pool) put(buf []byte) { p.free <- buf }
+
+// trim forgets the buffers that are free now.
+func (p *pool) trim() {
+	for {
+		select {
+		case <-p.free:
+			p.made.Add(-1)
+		default:
+			return
 		}
 	}
-	if best >= 0 {
-		b := p.free[best]
-		last := len(p.free) - 1
-		p.free[best], p.free[last] = p.free[last], nil
-		p.free = p.free[:last]
-		p.kept -= int64(cap(b))
-		return b
-	}
-	for len(p.free) > 0 && p.used+p.kept+int64(n) > p.limit {
-		last := len(p.free) - 1
-		p.kept -= int64(cap(p.free[last]))
-		p.free[last] = nil
-		p.free = p.free[:last]
-	}
-	return alignedBytes(n)
-}
-
-// put takes a buffer back.
-func (p *pool) put(buf []byte) {
-	p.mu.Lock()
-	p.used -= int64(cap(buf))
-	if !p.closed {
-		p.free = append(p.free, buf)
-		p.kept += int64(cap(buf))
-	}
-	p.mu.Unlock()
-	p.cond.Signal()
-}
-
-// close makes every get return nil and forgets the free buffers.
-func (p *pool) close() {
-	p.mu.Lock()
-	p.closed = true
-	p.free, p.kept = nil, 0
-	p.mu.Unlock()
-	p.cond.Broadcast()
 }
 
 // alignedBytes returns a slice of n bytes that starts on a page. The Go
-// allocator places large objects so by itself; the copy below is for when it
+// allocator places large objects so by itself; the second try is for when it
 // does not.
 func alignedBytes(n int) []byte {
 	b := make([]byte, n)
-	if n == 0 || uintptr(unsafe.Pointer(&b[0]))%Align == 0 {
-		return b[:n:n]
+	if uintptr(unsafe.Pointer(&b[0]))%Align == 0 {
+		return b
 	}
 	b = make([]byte, n+Align)
 	skip := int(-uintptr(unsafe.Pointer(&b[0])) % Align)
 	return b[skip : skip+n : skip+n]
-}
-
-// force is get that never waits. It is for the few blocks that repack others,
-// whose number the consumer bounds.
-func (p *pool) force(n int) *Block {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	buf := p.take(n)
-	p.used += int64(cap(buf))
-	return &Block{Data: buf[:0], pool: p, buf: buf}
-}
-
-// trim forgets the free buffers.
-func (p *pool) trim() {
-	p.mu.Lock()
-	p.free, p.kept = nil, 0
-	p.mu.Unlock()
 }

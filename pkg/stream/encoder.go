@@ -1,6 +1,7 @@
 package stream
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -24,6 +25,10 @@ type writer struct {
 	wrote     bool  // at least one frame
 	closed    bool
 }
+
+// sizeFrame is the skippable frame that pzstd puts before each frame, and needs
+// for decoding on all cores: its four bytes hold the size of the frame.
+var sizeFrame = [12]byte{0x50, 0x2a, 0x4d, 0x18, 4}
 
 // piece is the input and output of one frame.
 type piece struct {
@@ -65,7 +70,8 @@ func (z *writer) submit() {
 	z.cur = nil
 	z.wrote = true
 	go func() { // waited for by the sequencer, which takes the token
-		p.out = z.enc.EncodeAll(p.in, p.out[:0])
+		p.out = z.enc.EncodeAll(p.in, append(p.out[:0], sizeFrame[:]...))
+		binary.LittleEndian.PutUint32(p.out[8:], uint32(len(p.out)-len(sizeFrame)))
 		p.done <- struct{}{}
 	}()
 	z.order <- p

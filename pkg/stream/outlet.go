@@ -14,40 +14,43 @@ const pumpBlock = 1 << 20
 // outlet passes decoded blocks to the consumer and sees to it that all but
 // the last are a multiple of Align long. One goroutine uses it at a time.
 type outlet struct {
-	r     *Reader
-	total int64
-	tail  *Block // not yet full: what did not fit the alignment
+	blocks chan *Block
+	stop   <-chan struct{}
+	pool   *pool  // of pumpBlock
+	total  int64  // bytes emitted
+	tail   *Block // not yet full: what did not fit the alignment
 }
 
-// block returns an empty block for n bytes, once memory allows.
-func (o *outlet) block(n int) (*Block, error) {
-	b := o.r.pool.get(n)
-	if b == nil {
-		return nil, errStopped
-	}
-	return b, nil
+func newOutlet(stop <-chan struct{}) outlet {
+	// Held by the consumer, in blocks, being filled, being checked, tail.
+	return outlet{blocks: make(chan *Block, 1), stop: stop, pool: newPool(MaxHeld+6, pumpBlock, stop)}
 }
 
 // emit hands a block over.
 func (o *outlet) emit(b *Block) error {
 	o.total += int64(len(b.Data))
-	if o.tail == nil {
-		odd := len(b.Data) % Align
-		if odd == 0 {
-			return o.send(b)
-		}
-		o.tail = o.r.pool.force(pumpBlock)
-		whole := len(b.Data) - odd
-		o.tail.Data = append(o.tail.Data, b.Data[whole:]...)
-		b.Data = b.Data[:whole]
+	if o.tail == nil && len(b.Data)%Align == 0 {
 		return o.send(b)
 	}
-	// Out of step: pack by copying until a boundary falls into step again.
-	defer b.Release()
 	rest := b.Data
+	if o.tail == nil {
+		// Send all but the odd bytes at the end, which begin a tail.
+		whole := len(rest) &^ (Align - 1)
+		if o.tail = o.pool.get(); o.tail == nil {
+			b.Release()
+			return errStopped
+		}
+		o.tail.Data = append(o.tail.Data, rest[whole:]...)
+		b.Data = rest[:whole]
+		return o.send(b)
+	}
+	// Out of step: pack by copying until a border falls into step again.
+	defer b.Release()
 	for len(rest) > 0 {
 		if o.tail == nil {
-			o.tail = o.r.pool.force(pumpBlock)
+			if o.tail = o.pool.get(); o.tail == nil {
+				return errStopped
+			}
 		}
 		n := min(pumpBlock-len(o.tail.Data), len(rest))
 		o.tail.Data = append(o.tail.Data, rest[:n]...)
@@ -77,9 +80,9 @@ func (o *outlet) send(b *Block) error {
 		return nil
 	}
 	select {
-	case o.r.blocks <- b:
+	case o.blocks <- b:
 		return nil
-	case <-o.r.stop:
+	case <-o.stop:
 		b.Release()
 		return errStopped
 	}
@@ -88,9 +91,9 @@ func (o *outlet) send(b *Block) error {
 // copyFrom emits all of rd, up to a clean io.EOF.
 func (o *outlet) copyFrom(rd io.Reader) error {
 	for {
-		b, err := o.block(pumpBlock)
-		if err != nil {
-			return err
+		b := o.pool.get()
+		if b == nil {
+			return errStopped
 		}
 		var rerr error
 		b.Data, rerr = fill(rd, b.Data, pumpBlock)

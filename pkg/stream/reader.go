@@ -8,32 +8,23 @@ import (
 	"sync"
 )
 
-// DefaultMemory is Options.MaxMemory where none is given.
-const DefaultMemory = 64 << 20
-
 // Options bound what a Reader uses. The zero value is good.
 type Options struct {
 	Workers   int   // decoding goroutines; 0 means one per CPU
-	MaxMemory int64 // bytes of buffers; 0 means DefaultMemory, and windows up to 128 MiB
+	MaxMemory int64 // bytes of buffers; 0 means 32 MiB and 16 MiB a worker, and windows up to 128 MiB
 }
-
-// MaxHeld is how many blocks a consumer may hold at a time without stopping
-// the decoder.
-const MaxHeld = 4
 
 // Reader decodes a stream. Use one of Next, Read and WriteTo; they may be mixed,
 // but not be called at the same time.
 type Reader struct {
 	format Format
 	src    *source
-	pool   *pool
-	blocks chan *Block
 	out    outlet
 	stop   chan struct{} // closed by Close
 	once   sync.Once
 	wg     sync.WaitGroup
 
-	err    error  // of the decoder; valid once blocks is closed
+	err    error  // of the decoder; valid once out.blocks is closed
 	cur    *Block // partly consumed by Read
 	curOff int
 	offset int64
@@ -42,28 +33,24 @@ type Reader struct {
 // NewReader reads the first bytes of r to tell its format and starts decoding.
 // The Reader must be closed.
 func NewReader(r io.Reader, o Options) (*Reader, error) {
-	src := newSource(r)
-	head, err := src.Peek(sniffLen)
+	d := &Reader{stop: make(chan struct{})}
+	d.src = newSource(r, d.stop)
+	d.out = newOutlet(d.stop)
+	head, err := d.src.Peek(sniffLen)
+	d.format = Detect(head)
 	if err != nil && err != io.EOF {
+		d.Close()
 		return nil, fmt.Errorf("read start of stream: %w", err)
 	}
-	format := Detect(head)
 	if err == io.EOF {
 		if f, cut := cutShort(head); cut {
+			d.Close()
 			return nil, &TruncatedError{Format: f, Input: int64(len(head))}
 		}
 	}
 	l := o.limits()
-	d := &Reader{
-		format: format,
-		src:    src,
-		pool:   newPool(l.pool),
-		blocks: make(chan *Block, 1),
-		stop:   make(chan struct{}),
-	}
-	d.out.r = d
 	d.wg.Go(func() {
-		defer close(d.blocks)
+		defer close(d.out.blocks)
 		d.err = d.explain(d.decode(l))
 	})
 	return d, nil
@@ -71,29 +58,31 @@ func NewReader(r io.Reader, o Options) (*Reader, error) {
 
 // limits are Options worked out.
 type limits struct {
-	workers int
-	pool    int64  // bytes of decoded blocks
-	held    int64  // bytes of compressed frames waiting to be decoded
-	frame   int    // largest decoded zstd frame that is held whole
-	window  uint64 // largest history of a streamed frame
+	workers int    // that decode whole frames
+	frame   int    // bytes of the largest frame that is held whole, decoded
+	window  uint64 // bytes of history allowed to a streamed frame
 }
 
+// wantFrame is what pzstd makes at its usual levels; NewWriter makes half of it.
+const wantFrame = 8 << 20
+
 func (o Options) limits() limits {
-	l := limits{workers: o.Workers, window: 128 << 20}
+	l := limits{workers: o.Workers, frame: wantFrame, window: 128 << 20}
 	if l.workers <= 0 {
 		l.workers = runtime.GOMAXPROCS(0)
 	}
-	memory := o.MaxMemory
+	memory := int(o.MaxMemory)
 	if memory <= 0 {
-		memory = DefaultMemory
+		memory = 32<<20 + 16<<20*l.workers
 	} else {
 		// A streamed frame needs its window and a few small blocks.
 		l.window = uint64(max(memory/2, memory-16<<20))
 	}
-	memory = max(memory, 8<<20)
-	l.pool = memory * 5 / 8
-	l.held = memory * 3 / 8
-	l.frame = int(memory / 8)
+	// Frames are held in buffers: see zstdDecoder.
+	if fit := (memory/l.frame - 4) / 2; fit < l.workers {
+		l.workers = max(1, fit)
+		l.frame = min(l.frame, max(memory/6, 256<<10)&^(Align-1))
+	}
 	return l
 }
 
@@ -168,7 +157,7 @@ func (r *Reader) next() (*Block, error) {
 		return nil, ErrClosed
 	default:
 	}
-	b, ok := <-r.blocks
+	b, ok := <-r.out.blocks
 	if ok {
 		return b, nil
 	}
@@ -229,8 +218,8 @@ func (r *Reader) WriteTo(w io.Writer) (int64, error) {
 func (r *Reader) Close() error {
 	r.once.Do(func() {
 		close(r.stop)
-		r.pool.close()
 		r.wg.Wait()
+		r.src.wg.Wait()
 		if r.cur != nil {
 			r.cur.Release()
 			r.cur = nil

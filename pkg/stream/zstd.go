@@ -14,19 +14,27 @@ const (
 	// one piece of work.
 	batchSize = 1 << 20
 
-	// slack is room past the end of a decoded frame that lets the decoder copy in
-	// whole words.
-	slack = 64
+	// frameExtra is what a frame as it comes may be longer than decoded:
+	// headers and checksum. It also leaves the decoder room to copy whole words.
+	frameExtra = 64 << 10
+
+	// anyWindow is the largest window the format can express. A frame decoded
+	// as a whole has its history in its own output, so it needs none.
+	anyWindow = 1<<41 + 7<<38
 )
 
 // zstdDecoder walks the frames of a stream in the goroutine that made it. Frames
 // small enough to be held go to workers, and a sequencer hands their output
 // on in the order of the stream; larger ones are decoded on the way.
+//
+// With N workers N+1 frames are held as they come (blocks that repeat one byte
+// written out), and N+3 decoded: one being emitted, and those of the consumer.
 type zstdDecoder struct {
-	src  *source
-	out  *outlet
-	lim  limits
-	held *pool // compressed bytes of held frames
+	src    *source
+	out    *outlet
+	lim    limits
+	held   *pool // for frames as they come
+	blocks *pool // for decoded frames
 
 	dec   *zstd.Decoder // for held frames, any number at a time
 	big   *zstd.Decoder // for streamed frames, one at a time
@@ -47,17 +55,18 @@ type zstdJob struct {
 
 func decodeZstd(src *source, out *outlet, l limits) error {
 	dec, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(l.workers),
-		zstd.WithDecodeAllCapLimit(true), zstd.WithDecoderMaxWindow(max(uint64(l.frame)*2, zstd.MinWindowSize)))
+		zstd.WithDecodeAllCapLimit(true), zstd.WithDecoderMaxWindow(anyWindow))
 	if err != nil {
 		return err
 	}
 	defer dec.Close()
 	z := &zstdDecoder{
 		src: src, out: out, lim: l, dec: dec,
-		held:  newPool(l.held),
-		work:  make(chan *zstdJob),
-		order: make(chan *zstdJob, l.workers+1),
-		fail:  make(chan struct{}),
+		held:   newPool(l.workers+1, l.frame+frameExtra, nil),
+		blocks: newPool(l.workers+1+MaxHeld, l.frame+Align, out.stop),
+		work:   make(chan *zstdJob),
+		order:  make(chan *zstdJob, l.workers+1),
+		fail:   make(chan struct{}),
 	}
 	var workers, sequencer sync.WaitGroup
 	for range l.workers {
@@ -83,95 +92,94 @@ func decodeZstd(src *source, out *outlet, l limits) error {
 func (z *zstdDecoder) walk() error {
 	var batch *zstdJob
 	for {
-		b, err := z.src.Peek(zstdMaxHeader)
-		if err != nil && err != io.EOF {
-			return err
-		}
-		if len(b) == 0 {
-			return z.submit(batch)
-		}
-		h, err := parseZstdHeader(b)
-		if err != nil {
-			return errors.Join(z.submit(batch), err)
-		}
-		if h.skippable {
-			if err := z.skip(h); err != nil {
-				return errors.Join(z.submit(batch), err)
+		job, h, err := z.nextFrame()
+		if batch != nil && (err != nil || !batch.join(job)) {
+			if err := z.submit(batch); err != nil {
+				job.release()
+				return err
 			}
-			continue
-		}
-		job, err := z.hold(h)
-		if err != nil {
-			return errors.Join(z.submit(batch), err)
-		}
-		if batch != nil && job.done != nil && batch.bound+job.bound <= batchSize &&
-			len(batch.in.Data)+len(job.in.Data) <= cap(batch.in.buf) {
-			batch.in.Data = append(batch.in.Data, job.in.Data...)
-			batch.bound += job.bound
-			job.in.Release()
-			continue
-		}
-		if err := z.submit(batch); err != nil {
-			return err
-		}
-		batch = job
-		if job.done == nil {
 			batch = nil
+		}
+		switch {
+		case err == io.EOF:
+			return nil
+		case err != nil:
+			return err
+		case job.done == nil:
 			if err := z.stream(h, job.in); err != nil {
 				return err
 			}
+		case batch == nil:
+			batch = job
 		}
 	}
 }
 
-// skip passes over a skippable frame.
-func (z *zstdDecoder) skip(h zstdHeader) error {
-	_, err := io.CopyN(io.Discard, z.src.Reader, int64(h.size)+h.skip)
-	return noEOF(err)
+// join adds a small frame to a batch of small frames.
+func (b *zstdJob) join(job *zstdJob) bool {
+	if job.done == nil || b.bound+job.bound > batchSize || len(b.in.Data)+len(job.in.Data) > cap(b.in.Data) {
+		return false
+	}
+	b.in.Data = append(b.in.Data, job.in.Data...)
+	b.bound += job.bound
+	job.release()
+	return true
 }
 
-// hold reads a whole frame. If that takes too much memory the job comes back
-// with no done channel and the part of the frame read so far.
+// release gives back the held bytes; a nil job has none.
+func (b *zstdJob) release() {
+	if b != nil {
+		b.in.Release()
+	}
+}
+
+// nextFrame passes over skippable frames and holds the next one. io.EOF is the
+// clean end of the stream.
+func (z *zstdDecoder) nextFrame() (*zstdJob, zstdHeader, error) {
+	for {
+		b, err := z.src.Peek(zstdMaxHeader)
+		if err != nil && (err != io.EOF || len(b) == 0) {
+			return nil, zstdHeader{}, err
+		}
+		h, err := parseZstdHeader(b)
+		if err != nil {
+			return nil, h, err
+		}
+		if !h.skippable {
+			job, err := z.hold(h)
+			return job, h, err
+		}
+		if err := z.src.skip(int64(h.size) + h.skip); err != nil {
+			return nil, h, err
+		}
+	}
+}
+
+// hold reads a whole frame. If it is too large for that the job comes back with
+// no done channel and the part of the frame read so far.
 func (z *zstdDecoder) hold(h zstdHeader) (*zstdJob, error) {
-	job := &zstdJob{in: z.held.get(heldStart)}
+	job := &zstdJob{in: z.held.get()}
 	f := &zstdFrameReader{src: z.src, head: h, left: h.size}
 	if h.content != zstdUnknown && h.content > uint64(z.lim.frame) {
 		return job, nil
 	}
 	for {
-		if f.left > cap(job.in.buf)-len(job.in.Data) {
-			bigger := z.held.force(2*cap(job.in.buf) + f.left)
-			bigger.Data = append(bigger.Data, job.in.Data...)
-			job.in.Release()
-			job.in = bigger
-		}
-		n := len(job.in.Data) + f.left
 		var err error
-		job.in.Data, err = fill(f, job.in.Data, n)
+		job.in.Data, err = fill(f, job.in.Data, len(job.in.Data)+f.pending())
 		if err != nil {
-			job.in.Release()
+			job.release()
 			return nil, err
 		}
 		if f.last {
 			break
 		}
-		b, err := z.src.Peek(3)
+		more, err := z.block(f, job)
 		if err != nil {
-			job.in.Release()
-			return nil, noEOF(err)
-		}
-		k, err := parseZstdBlock(b, h)
-		if err != nil {
-			job.in.Release()
+			job.release()
 			return nil, err
 		}
-		job.bound += k.decoded
-		if h.content == zstdUnknown && job.bound > z.lim.frame || len(job.in.Data)+k.stored > z.lim.frame+zstdBlockLimit {
+		if !more {
 			return job, nil
-		}
-		f.left, f.last = 3+k.stored, k.last
-		if k.last && h.checksum {
-			f.left += 4
 		}
 	}
 	if h.content != zstdUnknown {
@@ -181,25 +189,36 @@ func (z *zstdDecoder) hold(h zstdHeader) (*zstdJob, error) {
 	return job, nil
 }
 
-// heldStart is the first guess at the stored size of a held frame.
-const heldStart = 1 << 20
+// block sets f to read the next block, unless that would make the frame too
+// large to be held.
+func (z *zstdDecoder) block(f *zstdFrameReader, job *zstdJob) (more bool, err error) {
+	k, err := f.peek()
+	if err != nil {
+		return false, err
+	}
+	bound, size := job.bound+k.decoded, 3+k.stored+4
+	if k.rle {
+		size += k.decoded
+	}
+	if f.head.content == zstdUnknown && bound > z.lim.frame || len(job.in.Data)+size > cap(job.in.Data) {
+		return false, nil
+	}
+	job.bound = bound
+	return true, f.next(k)
+}
 
 // submit gives a job to the workers, in order. Its output block is taken here,
 // so that a later job can never keep an earlier one from memory.
 func (z *zstdDecoder) submit(job *zstdJob) error {
-	if job == nil {
-		return nil
+	job.out = z.blocks.get()
+	if job.out == nil {
+		job.release()
+		return errStopped
 	}
-	out, err := z.out.block(job.bound + slack)
-	if err != nil {
-		job.in.Release()
-		return err
-	}
-	job.out = out
 	select {
 	case z.order <- job:
 	case <-z.fail:
-		job.in.Release()
+		job.release()
 		job.out.Release()
 		return errStopped
 	}
@@ -210,7 +229,7 @@ func (z *zstdDecoder) submit(job *zstdJob) error {
 func (z *zstdDecoder) worker() {
 	for job := range z.work {
 		job.out.Data, job.err = z.dec.DecodeAll(job.in.Data, job.out.Data)
-		job.in.Release()
+		job.release()
 		close(job.done)
 	}
 }
@@ -247,41 +266,9 @@ func (z *zstdDecoder) drain() error {
 	return z.err
 }
 
-// stream decodes the frame that begins with the bytes in prefix while it is being
-// read.
-func (z *zstdDecoder) stream(h zstdHeader, prefix *Block) error {
-	defer prefix.Release()
-	if h.window > z.lim.window {
-		return &MemoryError{Format: Zstd, Need: h.window, Max: z.lim.window}
-	}
-	if err := z.drain(); err != nil {
-		return err
-	}
-	z.out.r.pool.trim()
-	f := &zstdFrameReader{src: z.src, head: h, prefix: prefix.Data}
-	if len(prefix.Data) == 0 {
-		f.left = h.size
-	}
-	if z.big == nil {
-		var err error
-		z.big, err = zstd.NewReader(nil, zstd.WithDecoderConcurrency(max(2, min(z.lim.workers, 4))),
-			zstd.WithDecoderMaxWindow(max(z.lim.window, zstd.MinWindowSize)), zstd.WithDecoderMaxMemory(1<<63))
-		if err != nil {
-			return err
-		}
-	}
-	if err := z.big.Reset(f); err != nil {
-		return zstdError(err)
-	}
-	return zstdError(z.out.copyFrom(z.big))
-}
-
 // zstdError names the decoder's errors in our terms.
 func zstdError(err error) error {
-	switch {
-	case err == nil:
-		return nil
-	case errors.Is(err, zstd.ErrCRCMismatch):
+	if errors.Is(err, zstd.ErrCRCMismatch) {
 		return fmt.Errorf("%w (zstd frame, XXH64)", ErrChecksum)
 	}
 	return err
