@@ -130,7 +130,7 @@ func (g *GPT) Table() *Table {
 			Number: e.Number, Start: e.Start, Size: e.Size, Type: e.Type.String(), Name: e.Name,
 			Bootable: e.Attributes&LegacyBootable != 0, ID: strings.ToLower(e.ID.String()),
 		}
-		if p.Start < usable.Off || p.End() > usable.Off+usable.Len {
+		if p.Start < usable.Offset || p.End() > usable.Offset+usable.Size {
 			t.Warnings = append(t.Warnings, fmt.Sprintf("partition %d is not within the usable area", p.Number))
 		}
 		t.Partitions = append(t.Partitions, p)

@@ -51,7 +51,7 @@ type Table struct {
 
 // Region is a range of bytes of a disk.
 type Region struct {
-	Off, Len int64 // bytes
+	Offset, Size int64 // bytes
 }
 
 // Piece is a region with its content.
