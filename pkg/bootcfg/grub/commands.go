@@ -306,6 +306,6 @@ func normal(e *evaluator, args []string, _ invocation) (int, error) {
 
 // startOther notes that an entry starts something that is not a Linux kernel.
 func startOther(e *evaluator, args []string, c invocation) (int, error) {
-	e.loading.other = fmt.Errorf("entry starts something else than a Linux kernel (%s %s)", c.name, strings.Join(args, " "))
+	e.loading.other = fmt.Errorf("entry starts something else than a Linux kernel (%s)", strings.Join(append([]string{c.name}, args...), " "))
 	return 0, nil
 }

@@ -134,9 +134,13 @@ func (l *lexer) word() (word, error) {
 			if l.pos == len(l.src) {
 				break
 			}
-			if l.src[l.pos] == '\n' {
+			switch rest := l.src[l.pos:]; {
+			case rest[0] == '\n':
 				l.line++
-			} else {
+			case len(rest) > 2 && rest[0] == 'x' && isHex(rest[1]) && isHex(rest[2]):
+				// Udev's \x20 in labels goes through as it is (Fedora, RHEL).
+				text.WriteString(`\x`)
+			default:
 				// Escaped text is quoted as far as keywords are concerned.
 				flush()
 				w = append(w, piece{text: l.src[l.pos : l.pos+1], quoted: true})
@@ -227,8 +231,8 @@ func (l *lexer) double() ([]piece, error) {
 func variable(s string) (name string, n int) {
 	s = s[1:]
 	if strings.HasPrefix(s, "{") {
-		end := strings.IndexByte(s, '}')
-		if end < 2 || variableName(s[1:end]) != end-1 {
+		end := 1 + variableName(s[1:])
+		if end == 1 || end == len(s) || s[end] != '}' {
 			return "", 0
 		}
 		return s[1:end], end + 2

@@ -7,12 +7,12 @@ import (
 
 // Real configurations stay far below these; hostile ones end here.
 const (
-	maxFile    = 4 << 20  // bytes of one configuration file
+	maxFile    = 1 << 20  // bytes of one configuration file
 	maxSteps   = 200_000  // commands run for one Parse, all files and entries together
 	maxNesting = 64       // blocks and ifs within each other
 	maxCalls   = 64       // functions, sourced files and submenus within each other
 	maxFiles   = 16       // files sourcing or loading each other
-	maxReads   = 256      // files read for one Parse
+	maxReads   = 128      // files read for one Parse
 	maxEntries = 2000     // menu entries
 	maxWord    = 64 << 10 // bytes of one word after expansion
 	maxWords   = 4096     // words of one command
