@@ -293,3 +293,30 @@ func (e *escape) keep(b byte) bool {
 	}
 	return b == '\n' || b == '\t' || b >= 0x20 && b != 0x7f
 }
+
+// kernelLine is a line of a kernel's log with its own clock, in seconds.
+var kernelLine = regexp.MustCompile(`(?m)^\[ *(\d+\.\d+)\] (Linux version )?`)
+
+// Boots tells when each kernel that spoke on the console started, and the
+// release of each. A line of its log may come late (the serial port is set up
+// some time after the kernel's clock starts), never early: the line with the
+// least delay tells best.
+func (c *Console) Boots() (started []time.Time, release []string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, loc := range kernelLine.FindAllSubmatchIndex(c.text, -1) {
+		var seconds float64
+		fmt.Sscanf(string(c.text[loc[2]:loc[3]]), "%g", &seconds)
+		at := c.timeOf(loc[0]).Add(-time.Duration(seconds * float64(time.Second)))
+		if loc[4] >= 0 {
+			started = append(started, at)
+			name, _, _ := strings.Cut(string(c.text[loc[5]:min(len(c.text), loc[5]+100)]), " ")
+			release = append(release, name)
+			continue
+		}
+		if last := len(started) - 1; last >= 0 && at.Before(started[last]) {
+			started[last] = at
+		}
+	}
+	return started, release
+}

@@ -89,7 +89,7 @@ func (b *builder) esp(ctx context.Context, grub []byte, path string) error {
 		return err
 	}
 	for _, command := range [][]string{
-		{"mkfs.vfat", "-F", "32", "-n", "ESP", "-i", fmt.Sprintf("%08x", b.espID), "--invariant", path},
+		{"mkfs.vfat", "--invariant", "-F", "32", "-n", "ESP", "-i", fmt.Sprintf("%08x", b.espID), path},
 		{"mmd", "-i", path, "::/EFI", "::/EFI/BOOT"},
 		{"mcopy", "-i", path, program, "::/EFI/BOOT/BOOTX64.EFI"},
 	} {

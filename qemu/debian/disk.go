@@ -6,9 +6,9 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"strings"
+
+	"github.com/orbit-pxe/orbit/pkg/partition"
 )
 
 // disk makes the disk image: partitions, their contents, boot loaders.
@@ -38,7 +38,7 @@ func (b *builder) disk(ctx context.Context, tar, disk string) error {
 	if err := place(f, espStart, esp); err != nil {
 		return err
 	}
-	if err := b.table(disk); err != nil {
+	if err := b.table(f); err != nil {
 		return err
 	}
 	_, err1 := f.WriteAt(boot.boot[:bootCode], 0)
@@ -46,15 +46,22 @@ func (b *builder) disk(ctx context.Context, tar, disk string) error {
 	return errors.Join(err1, err2, f.Sync(), f.Close())
 }
 
-func (b *builder) table(disk string) error {
-	cmd := exec.Command("sfdisk", disk)
-	cmd.Stdin = strings.NewReader(fmt.Sprintf(`label: gpt
-start=%d,size=%d,type=21686148-6449-6E6F-744E-656564454649,uuid=%s
-start=%d,size=%d,type=uefi,uuid=%s
-start=%d,size=%d,type=linux,uuid=%s
-`, biosStart/512, (espStart-biosStart)/512, b.biosPart, espStart/512, (rootStart-espStart)/512, b.espPart, rootStart/512, (rootEnd-rootStart)/512, b.rootPart))
-	cmd.Stdout, cmd.Stderr = b.output, b.output
-	return cmd.Run()
+// table writes the GPT.
+func (b *builder) table(disk io.WriterAt) error {
+	gpt, err := partition.NewGPT(diskSize, sector, b.diskID, []partition.Entry{
+		{Type: partition.BIOSBoot, ID: b.biosPart, Start: biosStart, Size: espStart - biosStart, Name: "BIOS boot"},
+		{Type: partition.ESP, ID: b.espPart, Start: espStart, Size: rootStart - espStart, Name: "ESP"},
+		{Type: partition.LinuxData, ID: b.rootPart, Start: rootStart, Size: rootEnd - rootStart, Name: "root"},
+	})
+	if err != nil {
+		return err
+	}
+	for _, piece := range gpt.Pieces() {
+		if _, err := disk.WriteAt(piece.Data, piece.Off); err != nil {
+			return fmt.Errorf("write partition table: %w", err)
+		}
+	}
+	return nil
 }
 
 // place copies a file's data, not its holes, into the disk.

@@ -60,7 +60,7 @@ mkdir -p "$root/boot/efi"
 systemctl --root="$root" -q enable systemd-networkd.service ssh-host-key.service serial-getty@ttyS0.service
 # Timers and waits that only cost time on a node that lives for minutes.
 systemctl --root="$root" -q mask apt-daily.timer apt-daily-upgrade.timer e2scrub_all.timer e2scrub_reap.service \
-	fstrim.timer systemd-networkd-wait-online.service systemd-pstore.service
+	fstrim.timer systemd-networkd-wait-online.service systemd-pstore.service getty-static.service
 
 # update-grub, with grub-probe answering for the disk this tree will be on: the
 # real one looks for a mounted device.

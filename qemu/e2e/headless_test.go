@@ -1,0 +1,97 @@
+package e2e
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/orbit-pxe/orbit/pkg/partition"
+	"github.com/orbit-pxe/orbit/qemu"
+)
+
+// With no head at all, the kernel command line says what to do.
+func TestHeadless(t *testing.T) {
+	l := newLab(t, userMode)
+	sum, err := readSum(filepath.Join(l.out, "debian-12.img.zst.sha256"))
+	l.check(err)
+	m := l.start(qemu.Node{Disks: []qemu.Disk{l.empty(qemu.Virtio, 2<<30), {Bus: qemu.NVMe, Path: filepath.Join(t.TempDir(), "other"), Size: 1 << 30}},
+		Direct: l.direct("orbit.job=image orbit.image=" + l.files() + "/debian-12.img.zst orbit.sha256=" + sum + " orbit.disk=bus=virtio orbit.then=kexec")})
+	l.login(m)
+	l.noFirmware(m, `Linux version 6\.12`)
+}
+
+// A node with 256 MB of memory images a 2 GB disk, and the disk is the image
+// to the last byte.
+func TestSmallNode(t *testing.T) {
+	l := newLab(t, userMode)
+	disk := l.empty(qemu.Virtio, 2<<30)
+	m := l.start(qemu.Node{Memory: 256, Disks: []qemu.Disk{disk},
+		Direct: l.direct("orbit.job=image orbit.image=" + l.files() + "/debian-12.img.zst orbit.disk=first orbit.then=poweroff")})
+	l.check(m.Wait(l.ctx))
+	l.check(sameBytes(disk.Path, filepath.Join(l.out, "debian-12.img.zst")))
+}
+
+// An image made for 512-byte sectors is refused by a disk of 4096-byte ones
+// before anything is written.
+func TestSectorSizeRefusal(t *testing.T) {
+	l := newLab(t, userMode)
+	disk := l.empty(qemu.NVMe, 4<<30)
+	disk.SectorSize = 4096
+	m := l.start(qemu.Node{Disks: []qemu.Disk{disk},
+		Direct: l.direct("orbit.job=image orbit.image=" + l.files() + "/debian-12.img.zst orbit.disk=first")})
+	l.see(m, `(?i)512.byte.*4096|4096.byte.*512`)
+	stats, err := m.BlockStats(l.ctx, 0)
+	l.check(err)
+	if stats.Written != 0 {
+		t.Errorf("%d bytes written to a disk that was to be refused", stats.Written)
+	}
+}
+
+// A server that goes away for good ends the job with a message, and what was
+// written does not look like a disk that boots.
+func TestServerGoneForGood(t *testing.T) {
+	l := newLab(t, userMode)
+	disk := l.empty(qemu.Virtio, 2<<30)
+	url := l.server(halfOf(filepath.Join(l.out, "debian-12.img.zst")))
+	m := l.start(qemu.Node{Disks: []qemu.Disk{disk},
+		Direct: l.direct("orbit.job=image orbit.image=" + url + "/debian-12.img.zst orbit.disk=first orbit.then=poweroff")})
+	l.see(m, `(?i)(no data|no byte|gave up|giving up|failed).*`)
+	l.see(m, `(?i)debian-12\.img\.zst`)
+	f, err := os.Open(disk.Path)
+	l.check(err)
+	defer f.Close()
+	table, err := partition.Read(f, 512)
+	if err != nil || table.Scheme != "none" {
+		t.Errorf("the half-written disk has a partition table: %+v, %v", table, err)
+	}
+	first := make([]byte, 512)
+	if _, err := io.ReadFull(f, first); err != nil || first[510] == 0x55 && first[511] == 0xaa {
+		t.Errorf("the half-written disk has a boot sector (%v)", err)
+	}
+}
+
+// halfOf serves the first half of a file once, and nothing after that.
+func halfOf(path string) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		f, err := os.Open(path)
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusInternalServerError)
+			return
+		}
+		defer f.Close()
+		st, err := f.Stat()
+		if err != nil || r.Header.Get("Range") != "" && r.Header.Get("Range") != "bytes=0-" {
+			panic(http.ErrAbortHandler) // gone
+		}
+		w.Header().Set("Content-Length", fmt.Sprint(st.Size()))
+		w.Header().Set("Accept-Ranges", "bytes")
+		w.Header().Set("ETag", fmt.Sprintf(`"%x"`, st.ModTime().UnixNano()))
+		w.Header().Set("Last-Modified", st.ModTime().UTC().Format(time.RFC1123))
+		io.CopyN(w, f, st.Size()/2)
+		panic(http.ErrAbortHandler)
+	}
+}
