@@ -10,6 +10,7 @@ require (
 	github.com/peterh/liner v1.2.2
 	github.com/pin/tftp/v3 v3.1.0
 	github.com/rck/unit v0.0.3
+	github.com/therootcompany/xz v1.0.1
 	github.com/u-root/cpuid v0.0.1-0.20250320140348-cc5fe81d966c
 	github.com/u-root/gobusybox/src v0.3.0
 	github.com/u-root/u-root v0.16.0
