@@ -11,7 +11,7 @@ const Align = 4096
 
 // MaxHeld is how many blocks a consumer may hold at a time without stopping
 // the decoder.
-const MaxHeld = 2
+const MaxHeld = 3
 
 // Block is a run of decoded bytes, page-aligned. Its holder owns the bytes
 // until Release.

@@ -39,11 +39,15 @@ func (e *FormatError) Unwrap() error { return e.Err }
 // Options.MaxMemory.
 type MemoryError struct {
 	Format Format
-	Need   uint64 // bytes of history the stream refers back to
+	Need   uint64 // bytes of history the stream refers back to, 0 where not known
 	Max    uint64 // bytes allowed for it
 }
 
 func (e *MemoryError) Error() string {
+	if e.Need == 0 {
+		return fmt.Sprintf("decode %s: stream needs a larger dictionary than the %d MiB allowed (allow more memory, or compress again at a lower level)",
+			e.Format, e.Max>>20)
+	}
 	return fmt.Sprintf("decode %s: stream needs a window of %d MiB, %d MiB are allowed (allow more memory, or compress again without --long or --ultra)",
 		e.Format, e.Need>>20, e.Max>>20)
 }

@@ -11,7 +11,7 @@ import (
 // Options bound what a Reader uses. The zero value is good.
 type Options struct {
 	Workers   int   // decoding goroutines; 0 means one per CPU
-	MaxMemory int64 // bytes of buffers; 0 means 32 MiB and 16 MiB a worker, and windows up to 128 MiB
+	MaxMemory int64 // bytes of buffers; 0 means 40 MiB and 16 MiB a worker, and windows up to 128 MiB
 }
 
 // Reader decodes a stream. Use one of Next, Read and WriteTo; they may be mixed,
@@ -73,15 +73,15 @@ func (o Options) limits() limits {
 	}
 	memory := int(o.MaxMemory)
 	if memory <= 0 {
-		memory = 32<<20 + 16<<20*l.workers
+		memory = 40<<20 + 16<<20*l.workers
 	} else {
 		// A streamed frame needs its window and a few small blocks.
 		l.window = uint64(max(memory/2, memory-16<<20))
 	}
 	// Frames are held in buffers: see zstdDecoder.
-	if fit := (memory/l.frame - 4) / 2; fit < l.workers {
+	if fit := (memory/l.frame - MaxHeld - 2) / 2; fit < l.workers {
 		l.workers = max(1, fit)
-		l.frame = min(l.frame, max(memory/6, 256<<10)&^(Align-1))
+		l.frame = min(l.frame, max(memory/(MaxHeld+4), 256<<10)&^(Align-1))
 	}
 	return l
 }

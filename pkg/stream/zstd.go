@@ -28,7 +28,7 @@ const (
 // on in the order of the stream; larger ones are decoded on the way.
 //
 // With N workers N+1 frames are held as they come (blocks that repeat one byte
-// written out), and N+3 decoded: one being emitted, and those of the consumer.
+// written out), and N+1 decoded besides those of the consumer.
 type zstdDecoder struct {
 	src    *source
 	out    *outlet
