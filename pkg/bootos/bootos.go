@@ -91,7 +91,7 @@ func boot(ctx context.Context, o Options, log *slog.Logger) (what string, err er
 	s := systems[0]
 	p, err := vs.prepare(s, edit{Consoles: o.Consoles, KeepConsole: o.KeepConsole, Append: o.Append})
 	if err != nil {
-		return "", fmt.Errorf("start %q of %s: %w", s.Default().Title, s.Config, err)
+		return "", err
 	}
 	defer p.Close()
 	log.Info("installed system", "loader", s.Loader, "config", s.Config, "title", s.Default().Title,
@@ -115,15 +115,16 @@ type payload struct {
 // prepare opens what the default entry of s names.
 func (vs *volumes) prepare(s System, change edit) (_ *payload, err error) {
 	e := s.Default()
-	if e.Err != nil {
-		return nil, e.Err
-	}
 	p := &payload{}
 	defer func() {
 		if err != nil {
 			p.Close()
+			err = fmt.Errorf("start %q of %s: %w; reboot to let the boot loader try", e.Title, s.Config, err)
 		}
 	}()
+	if e.Err != nil {
+		return nil, e.Err
+	}
 	if p.kernel, p.kernelSize, err = p.open(vs, e.Kernel); err != nil {
 		return nil, err
 	}

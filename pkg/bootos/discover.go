@@ -133,6 +133,9 @@ func (vs *volumes) systems(ctx context.Context, log *slog.Logger) ([]System, err
 		case seen[v] > 0:
 			what = "boot configuration unusable"
 		}
+		if v.Dirty {
+			what += " (it was not unmounted cleanly, and its journal is not replayed here)"
+		}
 		fstype := v.Type
 		if fstype == "" {
 			fstype = "unknown"

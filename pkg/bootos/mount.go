@@ -89,6 +89,9 @@ func mount(dev, fstype, more string) (tree, error) {
 			return t, nil
 		}
 		errs = append(errs, err)
+		if errors.Is(err, unix.ENOENT) { // no such subvolume: other options will not help
+			break
+		}
 	}
 	return tree{}, errs[0]
 }

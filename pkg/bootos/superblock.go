@@ -13,6 +13,7 @@ type superblock struct {
 	Type  string // ext4, xfs, btrfs, vfat; or the name of something that cannot be read here
 	UUID  string // as blkid writes it
 	Label string
+	Dirty bool   // its journal holds changes that are not in place yet (known for ext4 only)
 	Why   string // why Orbit cannot read it, "" where it can
 }
 
@@ -42,7 +43,8 @@ func probeExt(b []byte) (superblock, bool) {
 	if binary.LittleEndian.Uint16(s[0x38:]) != 0xEF53 {
 		return superblock{}, false
 	}
-	return superblock{Type: "ext4", UUID: uuid(s[0x68:]), Label: text(s[0x78:0x88])}, true
+	const needsRecovery = 0x4 // EXT4_FEATURE_INCOMPAT_RECOVER
+	return superblock{Type: "ext4", UUID: uuid(s[0x68:]), Label: text(s[0x78:0x88]), Dirty: s[0x60]&needsRecovery != 0}, true
 }
 
 func probeXFS(b []byte) (superblock, bool) {
