@@ -1,0 +1,170 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"runtime/debug"
+	"strings"
+	"time"
+
+	"github.com/orbit-pxe/orbit/pkg/api"
+	"github.com/orbit-pxe/orbit/pkg/imaging"
+	"github.com/orbit-pxe/orbit/pkg/progress"
+	"github.com/orbit-pxe/orbit/pkg/units"
+)
+
+const help = `imagenode writes a disk image to a disk.
+
+usage: imagenode [flags] SOURCE DISK
+
+SOURCE is a path, an http or https URL, or - for standard input. The image is raw
+or compressed with zstd, gzip, xz or bzip2, whatever its name says.
+
+DISK is a device (/dev/sda), a selector, or a regular file, which becomes the
+image, decoded. A selector names one disk by what it is, comma-joined terms:
+  first                         the first disk, in the order of their buses
+  serial=S wwn=W model=M name=N bus=nvme|sata|scsi|virtio|usb|mmc path=P
+  size>=400G size<=1T size=...  of 1024s; * stands for anything in a text
+If more than one disk matches, imagenode lists them and stops.
+
+The old partition table is cleared first and the new one written last, when the
+image is complete, its digest matches, and it is on stable storage. A disk on
+which this broke off has no partition table.
+
+flags:
+`
+
+const examples = `
+examples:
+  imagenode --dry-run debian.img.zst first
+  imagenode --sha256-beside https://head/images/debian.img.zst serial=S64ENX0T
+  imagenode --json http://10.0.0.1:8080/images/node.zst bus=nvme,size\>=400G
+  ssh other 'cat node.img.xz' | imagenode - /dev/sdb
+
+exit codes: 0 written (--dry-run: could be)   1 failed, the disk has no table
+            2 usage                           3 refused, nothing was changed
+`
+
+// order is what the command line asks for.
+type order struct {
+	imaging.WriteOptions
+	dryRun  bool
+	mode    progress.Mode
+	receipt string
+}
+
+// run does what args say. Events and the plan go to stdout, log lines to stderr.
+func run(ctx context.Context, stdin io.Reader, stdout, stderr io.Writer, args []string) error {
+	o, err := parse(args, stdout)
+	if errors.Is(err, flag.ErrHelp) {
+		return nil
+	}
+	if err != nil {
+		return usageError{err}
+	}
+	o.Stdin, o.Sum = stdin, o.receipt != ""
+	// Garbage is scarce here and buffers are many: collect it early.
+	debug.SetGCPercent(50)
+	if o.dryRun {
+		return dryRun(ctx, o, stdout)
+	}
+	p := progress.New(stdout, o.mode)
+	o.Events = p.Sink()
+	receipt, err := imaging.Write(ctx, o.WriteOptions)
+	p.Close()
+	if err != nil {
+		return err
+	}
+	if o.mode != progress.JSON {
+		fmt.Fprintln(stdout, receipt)
+	}
+	return save(o.receipt, receipt)
+}
+
+func dryRun(ctx context.Context, o *order, stdout io.Writer) error {
+	o.Events = api.Discard
+	plan, err := imaging.MakePlan(ctx, o.WriteOptions)
+	if err != nil {
+		return err
+	}
+	fmt.Fprint(stdout, plan)
+	return plan.Err()
+}
+
+// save writes the receipt as JSON, if that is wanted.
+func save(path string, r *imaging.Receipt) error {
+	if path == "" {
+		return nil
+	}
+	text, err := json.MarshalIndent(r, "", "  ")
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(path, append(text, '\n'), 0o666)
+}
+
+func parse(args []string, stdout io.Writer) (*order, error) {
+	o := &order{mode: progress.Auto}
+	var asJSON, verbose bool
+	var size string
+	f := flag.NewFlagSet("imagenode", flag.ContinueOnError)
+	f.SetOutput(io.Discard)
+	f.BoolVar(&o.dryRun, "dry-run", false, "say what would be written where and what would be lost, and stop")
+	f.StringVar(&o.SHA256, "sha256", "", "`HEX` digest that the file must have, as it is stored")
+	f.BoolVar(&o.SHA256Beside, "sha256-beside", false, "take that from SOURCE.sha256, or SHA256SUMS beside SOURCE")
+	f.BoolVar(&asJSON, "json", false, "print progress as JSON lines")
+	f.StringVar(&o.receipt, "receipt", "", "write what was done into `FILE`, as JSON")
+	f.IntVar(&o.SectorSize, "sector-size", 0, "`BYTES` of a sector of the disks the image was made for, if it does not say")
+	f.StringVar(&size, "size", "", "DISK is a regular file, to be a disk of `SIZE` (1024s: 8G)")
+	f.DurationVar(&o.Wait, "wait", 0, "how `LONG` to wait for the disk to appear (30s)")
+	f.DurationVar(&o.Patience, "patience", time.Minute, "how `LONG` to try again when the server is silent or gone")
+	f.BoolVar(&verbose, "v", false, "log details to standard error")
+	f.Usage = func() {
+		fmt.Fprint(stdout, help)
+		f.SetOutput(stdout)
+		f.PrintDefaults()
+		f.SetOutput(io.Discard)
+		fmt.Fprint(stdout, examples)
+	}
+	if err := f.Parse(args); err != nil {
+		return nil, err
+	}
+	if f.NArg() != 2 {
+		return nil, fmt.Errorf("want SOURCE and DISK, got %d arguments", f.NArg())
+	}
+	o.Source, o.Disk = f.Arg(0), f.Arg(1)
+	if asJSON {
+		o.mode = progress.JSON
+	}
+	if verbose {
+		o.Log = slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	}
+	return o, o.check(size)
+}
+
+// check looks at the values of flags.
+func (o *order) check(size string) error {
+	o.SHA256 = strings.ToLower(o.SHA256)
+	if o.SHA256 != "" && (len(o.SHA256) != 64 || strings.Trim(o.SHA256, "0123456789abcdef") != "") {
+		return fmt.Errorf("--sha256 %q is not 64 hexadecimal digits", o.SHA256)
+	}
+	switch o.SectorSize {
+	case 0, 512, 1024, 2048, 4096:
+	default:
+		return fmt.Errorf("--sector-size %d: want 512 or 4096", o.SectorSize)
+	}
+	if size != "" {
+		n, err := units.ParseBytes(size)
+		if err != nil || n <= 0 {
+			return fmt.Errorf("--size: %q is not a size such as 8G", size)
+		}
+		o.FileSize = n
+	}
+	return nil
+}
