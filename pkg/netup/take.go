@@ -29,6 +29,9 @@ func (o *offer) take(ctx context.Context, c Config) (*Network, error) {
 	if err := o.writeResolv(c.Resolv); err != nil {
 		c.Log.Warn("write name servers", "err", err)
 	}
+	if o.v6 { // the router may have advertised itself after the address was usable
+		o.Gateway = gateway6(o.links)
+	}
 	n := o.Network
 	work, stop := context.WithCancel(ctx)
 	n.stop, n.done = stop, make(chan struct{})
