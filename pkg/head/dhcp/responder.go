@@ -100,7 +100,7 @@ func (r *responder) inform(m *dhcpv4.DHCPv4, c boot.Client) *dhcpv4.DHCPv4 {
 
 // head adds the head's URL for those that know what it is.
 func (r *responder) head(reply, m *dhcpv4.DHCPv4, c boot.Client) {
-	if c.Kind == boot.Agent || m.IsOptionRequested(optionHead) {
+	if c.Kind == boot.Agent || m.ParameterRequestList().Has(optionHead) {
 		reply.UpdateOption(dhcpv4.OptGeneric(optionHead, []byte(r.Boot.Head)))
 	}
 }
