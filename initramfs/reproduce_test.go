@@ -1,0 +1,52 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// The same source gives the same bytes, whatever the directory, the umask,
+// the user's settings and the state of the build cache.
+func TestReproducible(t *testing.T) {
+	if os.Getenv("ORBIT_SLOW") == "" {
+		t.Skip("compiles everything from nothing, a minute of two processors (set ORBIT_SLOW=1)")
+	}
+	if _, err := exec.LookPath("zstd"); err != nil {
+		t.Skip("no zstd command here")
+	}
+	here := build(t, filepath.Join(t.TempDir(), "checkout"), "022")
+	there := build(t, filepath.Join(t.TempDir(), "some", "other place"), "077",
+		"GOCACHE="+t.TempDir(), "TZ=Asia/Tokyo", "LANG=tr_TR.UTF-8", "GOAMD64=v3", "CGO_ENABLED=1",
+		"GOFLAGS=-tags=netgo", "ZSTD_CLEVEL=3", "ZSTD_NBTHREADS=4", "USER=nobody", "GOMAXPROCS=1")
+	if !bytes.Equal(here, there) {
+		t.Errorf("two builds differ: %d and %d bytes", len(here), len(there))
+	}
+}
+
+// build copies the source to dir, builds the initramfs there and returns it.
+func build(t *testing.T, dir, umask string, env ...string) []byte {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
+	defer cancel()
+	shell := func(script string, args ...string) {
+		cmd := exec.CommandContext(ctx, "sh", append([]string{"-euc", script, "sh"}, args...)...)
+		cmd.Env = append(os.Environ(), env...)
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Fatalf("%s: %v\n%s", strings.TrimSpace(script), err, out)
+		}
+	}
+	shell(`umask "$1"; mkdir -p "$2"
+		tar -C .. --exclude=./initramfs/_bb -cf - ./go.mod ./go.sum ./cmds ./pkg ./initramfs | tar -C "$2" --no-same-permissions -xf -`, umask, dir)
+	shell(`umask "$1"; cd "$2"; go run ./initramfs -o result`, umask, dir)
+	b, err := os.ReadFile(filepath.Join(dir, "result"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
