@@ -1,0 +1,84 @@
+package e2e
+
+import (
+	"path/filepath"
+	"testing"
+
+	"github.com/orbit-pxe/orbit/pkg/api"
+	"github.com/orbit-pxe/orbit/qemu"
+)
+
+// The four cells of the table {off, on} x {image, save}; TestPXE is off and
+// image. The node's own system is Debian.
+
+// Off, save: the node boots Orbit from the network and its disk becomes an
+// image, byte for byte.
+func TestSaveOff(t *testing.T) {
+	l := newLab(t, ethernet)
+	l.serve()
+	l.assign(api.Job{Kind: api.Save, Image: "saved.img.zst", Then: api.Poweroff})
+	disk := l.debian(qemu.SATA)
+	m := l.start(qemu.Node{Firmware: qemu.UEFI, Disks: []qemu.Disk{disk}})
+	l.succeeded()
+	l.check(m.Wait(l.ctx))
+	l.check(sameBytes(disk.Path, l.saved("saved.img.zst")))
+}
+
+// On, save: a running Debian fetches Orbit, goes over into it without
+// firmware, its disk is saved, and it comes back.
+func TestSaveOn(t *testing.T) {
+	l := newLab(t, ethernet)
+	l.serve()
+	disk := l.debian(qemu.NVMe)
+	m := l.start(qemu.Node{Disks: []qemu.Disk{disk}, First: qemu.Disk0})
+	l.login(m)
+	l.shell(m, "echo before the save > /root/mark; sync")
+	l.rejoin(m, "--job save --image saved.img.zst --disk first --then kexec")
+	l.succeeded()
+	// The next kernel takes seconds to reach the disk: what is there now is
+	// what was saved.
+	l.check(m.Pause(l.ctx))
+	l.check(sameBytes(disk.Path, l.saved("saved.img.zst")))
+	l.check(m.Resume(l.ctx))
+	l.login(m)
+	if mark := l.shell(m, "cat /root/mark"); mark != "before the save" {
+		t.Errorf("mark after the save: %q", mark)
+	}
+	l.noFirmware(m, leaving)
+}
+
+// On, image: a running Debian goes over into Orbit without firmware, is
+// imaged, and comes up as the new Debian.
+func TestImageOn(t *testing.T) {
+	for _, firmware := range []qemu.Firmware{qemu.BIOS, qemu.UEFI} {
+		t.Run(string(firmware), func(t *testing.T) {
+			l := newLab(t, ethernet)
+			l.serve()
+			m := l.start(qemu.Node{Firmware: firmware, Disks: []qemu.Disk{l.debian(qemu.Virtio)}, First: qemu.Disk0})
+			l.login(m)
+			l.shell(m, "echo old > /root/mark; sync")
+			l.rejoin(m, "--job image --image debian-12.img.zst --disk first")
+			l.login(m)
+			l.succeeded()
+			l.shell(m, "test ! -e /root/mark")
+			l.noFirmware(m, leaving)
+		})
+	}
+}
+
+// leaving is what the rejoin command line looks like on the console: from
+// there on no firmware may speak.
+const leaving = `orbit rejoin`
+
+// rejoin fetches the static binary from the head, as on any distribution, and
+// runs it.
+func (l *lab) rejoin(m *qemu.Machine, flags string) {
+	l.Helper()
+	artifacts := l.head.URL + "/artifacts/"
+	l.shell(m, "wget -q --tries=10 --retry-connrefused -O /usr/local/bin/orbit "+artifacts+"orbit && chmod +x /usr/local/bin/orbit")
+	l.check(m.Console.Send("orbit rejoin --head " + l.head.URL + " " + flags + " " + artifacts + "\n"))
+	l.see(m, `Linux version 6\.12`)
+}
+
+// saved is the path of an image at the head.
+func (l *lab) saved(name string) string { return filepath.Join(l.head.Dir, "images", name) }
