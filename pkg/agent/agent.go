@@ -108,6 +108,10 @@ func (a *agent) do(ctx context.Context, job api.Job) {
 		}
 		a.record(job, done)
 	}
+	if job.Kind == api.Shell && done.Error == "" {
+		a.tell(ctx, job, "", a.Bound)
+		return
+	}
 	if done.Error == "" {
 		a.follow(ctx, job)
 		return
@@ -127,6 +131,8 @@ func (a *agent) begin(job api.Job) {
 		a.say("job: write %s to disk %s, then %s", job.Image, job.Disk, then(job))
 	case api.Save:
 		a.say("job: save disk %s as %s, then %s", job.Disk, job.Image, then(job))
+	case api.Shell:
+		a.say("job: a shell on the console; orbit help lists what it offers")
 	default:
 		a.say("job: %s %s, then %s", job.Kind, job.Disk, then(job))
 	}

@@ -7,9 +7,11 @@ import (
 	"log/slog"
 	"os"
 	"strconv"
+	"time"
 
 	"golang.org/x/sys/unix"
 
+	"github.com/orbit-pxe/orbit/pkg/blockdev"
 	"github.com/orbit-pxe/orbit/pkg/bootos"
 	"github.com/orbit-pxe/orbit/pkg/inventory"
 	"github.com/orbit-pxe/orbit/pkg/kexec"
@@ -34,7 +36,7 @@ func ThisMachine(log *slog.Logger) Machine {
 		Inventory: func(ctx context.Context) (inventory.Machine, error) { return inventory.Gather(ctx, "/") },
 		Name:      func(host string) error { return unix.Sethostname([]byte(host)) },
 		Shells:    func() { unix.Kill(1, unix.SIGHUP) }, // process 1 understands
-		Resolve:   resolve,
+		Resolve:   func(ctx context.Context, selector string) (string, error) { return resolve(ctx, selector, log) },
 		Load:      func(ctx context.Context, o bootos.Options) error { return bootos.Boot(ctx, o, log) },
 		Kexec:     func(ctx context.Context) error { return kexec.Execute(ctx, log) },
 		Reboot:    func(ctx context.Context) error { return kexec.Reboot(ctx, log) },
@@ -42,7 +44,14 @@ func ThisMachine(log *slog.Logger) Machine {
 	}
 }
 
-func resolve(_ context.Context, selector string) (string, error) { return selector, nil }
+// resolve finds the disk again after the job; it is there already, so the wait
+// is only for a controller that was reset.
+func resolve(ctx context.Context, selector string, log *slog.Logger) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
+	defer cancel()
+	t, err := blockdev.Resolve(ctx, selector, log)
+	return t.Path, err
+}
 
 // tune bounds dirty pages: at the default of a fifth of memory, a write that
 // goes through the page cache would push a small node, whose root is memory

@@ -55,7 +55,7 @@ func Gather(ctx context.Context, root string) (Machine, error) {
 	m.CPUs, m.CPUModel, errs[0] = cpus(at("proc/cpuinfo"))
 	m.Memory, errs[1] = memory(at("proc/meminfo"))
 	m.NICs, errs[2] = nics(at("sys/class/net"))
-	m.Disks, errs[3] = disks(ctx)
+	m.Disks, errs[3] = disks(ctx, root)
 	return m, errors.Join(errs[:]...)
 }
 
