@@ -1,12 +1,11 @@
 package bootos
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"os"
 
-	"golang.org/x/sys/unix"
+	"github.com/orbit-pxe/orbit/pkg/kexec"
 )
 
 // join puts several initrds behind each other, each padded to four bytes as
@@ -20,11 +19,11 @@ func join(initrds []*os.File) (*os.File, error) {
 	case 1:
 		return initrds[0], nil
 	}
-	w, err := scratch()
+	w, err := kexec.Scratch("joined initrd")
 	if err != nil {
 		return nil, fmt.Errorf("join initrds: %w", err)
 	}
-	defer w.Close()
+	defer w.Close() // again, harmlessly, when all goes well
 	for _, f := range initrds {
 		n, err := io.Copy(w, f)
 		if err != nil {
@@ -34,31 +33,5 @@ func join(initrds []*os.File) (*os.File, error) {
 			return nil, fmt.Errorf("join initrds: %w", err)
 		}
 	}
-	return reopen(w)
-}
-
-// scratch returns an empty file without a name, in memory where possible.
-func scratch() (*os.File, error) {
-	fd, err := unix.MemfdCreate("orbit-initrd", unix.MFD_CLOEXEC)
-	if err == nil {
-		return os.NewFile(uintptr(fd), "joined initrd"), nil
-	}
-	errs := []error{fmt.Errorf("memfd: %w", err)}
-	for _, dir := range []string{"/run", "/tmp"} {
-		f, err := os.CreateTemp(dir, "orbit-initrd-")
-		if err == nil {
-			return f, os.Remove(f.Name())
-		}
-		errs = append(errs, err)
-	}
-	return nil, errors.Join(errs...)
-}
-
-// reopen opens the file of w again, for reading only. w is still to be closed.
-func reopen(w *os.File) (*os.File, error) {
-	r, err := os.Open(fmt.Sprintf("/proc/self/fd/%d", w.Fd()))
-	if err != nil {
-		return nil, fmt.Errorf("join initrds: reopen for reading: %w", err)
-	}
-	return r, nil
+	return kexec.ReadOnly(w)
 }
