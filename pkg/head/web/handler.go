@@ -82,6 +82,8 @@ func refuse(w http.ResponseWriter, err error) {
 	)
 	status := http.StatusInternalServerError
 	switch {
+	case errors.As(err, &tooLong):
+		status = http.StatusRequestEntityTooLarge
 	case errors.Is(err, os.ErrNotExist), errors.Is(err, node.ErrUnknown):
 		status = http.StatusNotFound
 	case errors.Is(err, images.ErrBusy), errors.Is(err, node.ErrStale):
@@ -90,8 +92,6 @@ func refuse(w http.ResponseWriter, err error) {
 		status = http.StatusBadRequest
 	case errors.As(err, &space):
 		status = http.StatusInsufficientStorage
-	case errors.As(err, &tooLong):
-		status = http.StatusRequestEntityTooLarge
 	}
 	http.Error(w, err.Error(), status)
 }
