@@ -87,15 +87,26 @@ func (e *IOError) Error() string {
 
 func (e *IOError) Unwrap() error { return e.Err }
 
+// pastEnd is a transfer that leaves the disk.
+type pastEnd struct{ n, end int64 } // bytes
+
+func (e pastEnd) Error() string {
+	return fmt.Sprintf("%d bytes do not fit, the disk ends at byte %d", e.n, e.end)
+}
+
+func (e pastEnd) Unwrap() error { return syscall.ENOSPC }
+
 // hint tells what to do about an error of the kernel.
 func hint(err error) string {
 	switch {
+	case errors.As(err, new(pastEnd)):
+		return ""
 	case errors.Is(err, syscall.EIO), errors.Is(err, syscall.ETIMEDOUT), errors.Is(err, syscall.EREMOTEIO):
 		return " (disk failing? see dmesg)"
 	case errors.Is(err, syscall.ENODEV), errors.Is(err, syscall.ENXIO), errors.Is(err, syscall.ENOMEDIUM):
 		return " (disk gone? see dmesg)"
 	case errors.Is(err, syscall.ENOSPC):
-		return " (no space left where the file is, or end of the disk)"
+		return " (free some where the file is)"
 	case errors.Is(err, syscall.EFBIG):
 		return " (larger than this file system or ulimit -f allows)"
 	case errors.Is(err, syscall.EACCES), errors.Is(err, syscall.EPERM):

@@ -36,7 +36,7 @@ func (m Machine) List(ctx context.Context) ([]Disk, error) {
 			disks = append(disks, d)
 		}
 	}
-	slices.SortFunc(disks, func(a, b Disk) int { return compareNatural(a.SysPath, b.SysPath) })
+	slices.SortFunc(disks, func(a, b Disk) int { return comparePaths(a.SysPath, b.SysPath) })
 	return disks, nil
 }
 
@@ -127,8 +127,24 @@ func clean(s string) string {
 	return strings.Join(strings.FieldsFunc(s, func(r rune) bool { return r <= ' ' || r >= 0x7f }), " ")
 }
 
-// compareNatural orders strings with the numbers in them by value, so that
-// host10 comes after host9.
+// comparePaths orders sysfs paths by where the devices are. Numbers count by
+// their value, so that host10 comes after host9, but PCI addresses, which are
+// hexadecimal and of one width, as text.
+func comparePaths(a, b string) int {
+	x, y := strings.Split(a, "/"), strings.Split(b, "/")
+	for i := range min(len(x), len(y)) {
+		compare := compareNatural
+		if strings.Contains(x[i], ":") && len(x[i]) == len(y[i]) {
+			compare = strings.Compare
+		}
+		if c := compare(x[i], y[i]); c != 0 {
+			return c
+		}
+	}
+	return len(x) - len(y)
+}
+
+// compareNatural orders strings with the numbers in them by value.
 func compareNatural(a, b string) int {
 	for a != "" && b != "" {
 		x, restA := cutNumber(a)

@@ -2,7 +2,6 @@ package blockdev
 
 import (
 	"errors"
-	"fmt"
 	"io"
 
 	"golang.org/x/sys/unix"
@@ -85,7 +84,7 @@ func (d *Device) WriteAt(p []byte, off int64) (int, error) {
 		return 0, &IOError{"write", d.path, off, errors.New("offset is negative")}
 	}
 	if end := d.Size(); !d.file && int64(len(p)) > end-off {
-		return 0, &IOError{"write", d.path, off, fmt.Errorf("%d bytes do not fit before its end at %d: %w", len(p), end, unix.ENOSPC)}
+		return 0, &IOError{"write", d.path, off, pastEnd{int64(len(p)), end}}
 	}
 	n, err := d.writeAt(p, off)
 	if d.file {

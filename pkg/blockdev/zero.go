@@ -25,16 +25,15 @@ func (d *Device) Zero(ctx context.Context, off, n int64) error {
 	case n == 0:
 		return nil
 	case !d.file && off+n > d.Size():
-		return fail(off, fmt.Errorf("%d bytes do not fit before its end at %d: %w", n, d.Size(), unix.ENOSPC))
+		return fail(off, pastEnd{n, d.Size()})
 	}
-	if end := off + n; d.file && end > d.Size() { // what is added is zero
-		old := d.Size()
-		if err := d.Truncate(end); err != nil {
-			return err
+	if end := off + n; d.file && end > d.Size() {
+		// Not Truncate: it would cut off what another goroutine has just
+		// written farther on.
+		if _, err := d.buffered.WriteAt([]byte{0}, end-1); err != nil {
+			return fail(end-1, err)
 		}
-		if n = old - off; n <= 0 {
-			return nil
-		}
+		d.grow(end)
 	}
 	// The commands take whole sectors; ragged ends are written.
 	align := int64(max(d.sector, 512))

@@ -240,9 +240,9 @@ func TestSetEntryRefuses(t *testing.T) {
 func FuzzRead(f *testing.F) {
 	for _, sector := range []int{512, 4096} {
 		b := image(f, sector)
-		f.Add(b[:64<<10], b[len(b)-20480:], sector == 4096)
+		f.Add(b[:24<<10], b[len(b)-20480:], sector == 4096)
 	}
-	m := make([]byte, 64<<10)
+	m := make([]byte, 112*512)
 	encodeRecord(m, 0, Record{Type: 0x0f, Start: 100, Sectors: 1000})
 	m[510], m[511] = 0x55, 0xaa
 	ebr(m, 100, Record{Type: 0x83, Start: 1, Sectors: 10}, Record{Type: 5, Start: 3, Sectors: 1})
