@@ -28,7 +28,12 @@ func leave(ctx context.Context, o Options) error {
 	if err := stopProcesses(ctx, o.Log, "/proc", patience); err != nil {
 		return err
 	}
-	return kexec.Execute(context.WithoutCancel(ctx), o.Log)
+	ctx = context.WithoutCancel(ctx)
+	err := kexec.Execute(ctx, o.Log)
+	// Nothing is left to go back to; through firmware the node reaches Orbit
+	// too, if it boots from the network.
+	o.Log.Error("the loaded kernel does not start, rebooting", "err", err)
+	return errors.Join(err, kexec.Reboot(ctx, o.Log))
 }
 
 // systemd tells whether the system can be left through systemd's

@@ -10,6 +10,7 @@ package rejoin
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -92,17 +93,9 @@ func Run(ctx context.Context, o Options) error {
 	}
 	o.Log.Info("Orbit is loaded, leaving the running system")
 	if err := leave(ctx, o); err != nil {
-		return fmt.Errorf("%w; nothing was changed%s", err, unload())
+		return errors.Join(fmt.Errorf("leave the running system: %w", err), kexec.Unload())
 	}
 	return nil
-}
-
-// unload takes the loaded kernel back and says so if that fails.
-func unload() string {
-	if err := kexec.Unload(); err != nil {
-		return fmt.Sprintf(", but Orbit is still loaded for kexec (%v)", err)
-	}
-	return ""
 }
 
 // check tells early why it cannot work.
