@@ -295,7 +295,7 @@ func (e *escape) keep(b byte) bool {
 }
 
 // kernelLine is a line of a kernel's log with its own clock, in seconds.
-var kernelLine = regexp.MustCompile(`(?m)^\[ *(\d+\.\d+)\] (Linux version )?`)
+var kernelLine = regexp.MustCompile(`\[ *(\d+\.\d+)\] (Linux version )?`)
 
 // Boots tells when each kernel that spoke on the console started, and the
 // release of each. A line of its log may come late (the serial port is set up
