@@ -120,8 +120,10 @@ func destination(m, reply *dhcpv4.DHCPv4, from *net.UDPAddr, port int) *net.UDPA
 	switch {
 	case relay.IsValid():
 		return &net.UDPAddr{IP: relay.AsSlice(), Port: serverPort}
-	case port == binlPort:
+	case port == binlPort && !from.IP.IsUnspecified():
 		return from
+	case port == binlPort && client.IsValid():
+		return &net.UDPAddr{IP: client.AsSlice(), Port: from.Port}
 	case client.IsValid() && reply.MessageType() != dhcpv4.MessageTypeNak:
 		return &net.UDPAddr{IP: client.AsSlice(), Port: clientPort}
 	}

@@ -308,26 +308,30 @@ func TestProxyOffersOnlyBoot(t *testing.T) {
 
 func TestDestination(t *testing.T) {
 	sender := &net.UDPAddr{IP: net.IPv4(10, 0, 0, 77), Port: 2070}
+	nobody := &net.UDPAddr{IP: net.IPv4zero, Port: 68}
 	for _, test := range []struct {
 		name string
 		opts []dhcpv4.Modifier
 		kind dhcpv4.MessageType
+		from *net.UDPAddr
 		port int
 		want string
 	}{
-		{"no address yet", nil, dhcpv4.MessageTypeOffer, serverPort, "255.255.255.255:68"},
-		{"renewing", []dhcpv4.Modifier{has("10.0.0.10")}, dhcpv4.MessageTypeAck, serverPort, "10.0.0.10:68"},
-		{"refused while renewing", []dhcpv4.Modifier{has("10.0.0.10")}, dhcpv4.MessageTypeNak, serverPort, "255.255.255.255:68"},
-		{"relayed", []dhcpv4.Modifier{relay("10.1.0.1")}, dhcpv4.MessageTypeOffer, serverPort, "10.1.0.1:67"},
-		{"relayed renewal", []dhcpv4.Modifier{relay("10.1.0.1"), has("10.1.0.10")}, dhcpv4.MessageTypeAck, serverPort, "10.1.0.1:67"},
-		{"port 4011", []dhcpv4.Modifier{has("10.0.0.77")}, dhcpv4.MessageTypeAck, binlPort, "10.0.0.77:2070"},
+		{"no address yet", nil, dhcpv4.MessageTypeOffer, sender, serverPort, "255.255.255.255:68"},
+		{"renewing", []dhcpv4.Modifier{has("10.0.0.10")}, dhcpv4.MessageTypeAck, sender, serverPort, "10.0.0.10:68"},
+		{"refused while renewing", []dhcpv4.Modifier{has("10.0.0.10")}, dhcpv4.MessageTypeNak, sender, serverPort, "255.255.255.255:68"},
+		{"relayed", []dhcpv4.Modifier{relay("10.1.0.1")}, dhcpv4.MessageTypeOffer, sender, serverPort, "10.1.0.1:67"},
+		{"relayed renewal", []dhcpv4.Modifier{relay("10.1.0.1"), has("10.1.0.10")}, dhcpv4.MessageTypeAck, sender, serverPort, "10.1.0.1:67"},
+		{"port 4011", []dhcpv4.Modifier{has("10.0.0.77")}, dhcpv4.MessageTypeAck, sender, binlPort, "10.0.0.77:2070"},
+		{"port 4011, address only inside", []dhcpv4.Modifier{has("10.0.0.77")}, dhcpv4.MessageTypeAck, nobody, binlPort, "10.0.0.77:68"},
+		{"port 4011, no address", nil, dhcpv4.MessageTypeAck, nobody, binlPort, "255.255.255.255:68"},
 	} {
 		m := packet(t, testMAC(1), dhcpv4.MessageTypeRequest, test.opts...)
 		reply, err := dhcpv4.NewReplyFromRequest(m, dhcpv4.WithMessageType(test.kind))
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := destination(m, reply, sender, test.port).String(); got != test.want {
+		if got := destination(m, reply, test.from, test.port).String(); got != test.want {
 			t.Errorf("%s: %s, want %s", test.name, got, test.want)
 		}
 	}
