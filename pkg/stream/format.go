@@ -56,7 +56,7 @@ func cutShort(all []byte) (Format, bool) {
 	for _, m := range []struct {
 		f     Format
 		magic string
-	}{{Gzip, gzipMagic}, {Xz, xzMagic}, {Zstd, zstdMagic}, {Bzip2, bzip2Magic}} {
+	}{{Gzip, gzipMagic}, {Xz, xzMagic}, {Zstd, zstdMagic}, {Zstd, string(sizeFrame[:4])}, {Bzip2, bzip2Magic}} {
 		if len(all) > 0 && len(all) < max(4, len(m.magic)) && hasPart(all, m.magic) {
 			return m.f, true
 		}

@@ -134,10 +134,15 @@ func (b *zstdJob) release() {
 }
 
 // nextFrame passes over skippable frames and holds the next one. io.EOF is the
-// clean end of the stream.
+// clean end of the stream; it is not clean after a size frame, which announces
+// another one.
 func (z *zstdDecoder) nextFrame() (*zstdJob, zstdHeader, error) {
+	announced := false
 	for {
 		b, err := z.src.Peek(zstdMaxHeader)
+		if err != nil && len(b) == 0 && announced {
+			err = noEOF(err)
+		}
 		if err != nil && (err != io.EOF || len(b) == 0) {
 			return nil, zstdHeader{}, err
 		}
@@ -149,6 +154,7 @@ func (z *zstdDecoder) nextFrame() (*zstdJob, zstdHeader, error) {
 			job, err := z.hold(h)
 			return job, h, err
 		}
+		announced = string(b[:h.size]) == string(sizeFrame[:h.size])
 		if err := z.src.skip(int64(h.size) + h.skip); err != nil {
 			return nil, h, err
 		}

@@ -27,7 +27,7 @@ type remote struct {
 	ver    version // of the file, from the first answer
 	known  bool    // ver is set
 	conn   *conn   // nil between connections
-	hasty  bool  // the last connection brought so little that the next one should wait
+	hasty  bool    // the last connection brought so little that the next one should wait
 	done   bool
 	err    error // once final
 	noted  bool  // a resume without validators was mentioned
@@ -189,7 +189,10 @@ func (r *remote) connect(left *patience) error {
 		if !errors.As(err, &again) {
 			return err
 		}
-		left.last = again.err
+		// A try that patience cut off tells less than the one before it.
+		if again.err != errSilent || left.last == nil || left.waited() < left.limit {
+			left.last = again.err
+		}
 		pause, ok := left.pause(wait)
 		if !ok {
 			return r.stalled(left)
