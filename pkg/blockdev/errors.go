@@ -19,7 +19,11 @@ func (e *NoMatchError) Error() string {
 	if len(e.Disks) == 0 {
 		return fmt.Sprintf("no disk matches %q: this machine has no disks (controller without driver, or in RAID mode?)", e.Selector)
 	}
-	return fmt.Sprintf("no disk matches %q: this machine has %s", e.Selector, inWords(e.Disks))
+	note := ""
+	if strings.Contains(e.Selector, "first") {
+		note = "; first passes over removable, USB and read-only disks"
+	}
+	return fmt.Sprintf("no disk matches %q: this machine has %s%s", e.Selector, inWords(e.Disks), note)
 }
 
 // AmbiguousError says that more than one disk matches.
@@ -53,9 +57,13 @@ func (e *BusyError) Error() string {
 	if len(e.Uses) == 0 {
 		return fmt.Sprintf("%s is in use by something that does not show here (another mount namespace, or a program that opened it exclusively)", e.Path)
 	}
-	words := make([]string, len(e.Uses))
+	var words []string
 	for i, u := range e.Uses {
-		words[i] = u.String()
+		if i == 6 {
+			words = append(words, fmt.Sprintf("and %d more", len(e.Uses)-i))
+			break
+		}
+		words = append(words, u.String())
 	}
 	return fmt.Sprintf("%s is in use: %s (unmount or stop that first)", e.Path, strings.Join(words, "; "))
 }

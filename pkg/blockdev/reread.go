@@ -34,14 +34,17 @@ func (d *Device) Reread(ctx context.Context) error {
 	if err := d.Sync(); err != nil {
 		return err
 	}
+	all := d.rereadAll(ctx)
+	if all != nil && !errors.Is(all, unix.EBUSY) && !errors.Is(all, unix.EINVAL) {
+		return fmt.Errorf("reread partitions of %s: %w%s", d.path, all, hint(all))
+	}
 	table, err := partition.Read(d, d.sector)
 	if err != nil {
 		return fmt.Errorf("reread partitions of %s: %w", d.path, err)
 	}
-	if err := d.rereadAll(ctx); err != nil && !errors.Is(err, unix.EBUSY) && !errors.Is(err, unix.EINVAL) {
-		return fmt.Errorf("reread partitions of %s: %w%s", d.path, err, hint(err))
-	}
-	if err := d.adjust(kernelView(table)); err != nil {
+	// What the kernel has found by itself stays: it knows schemes, such as
+	// BSD labels, that package partition does not.
+	if err := d.adjust(kernelView(table), all == nil); err != nil {
 		return fmt.Errorf("reread partitions of %s: %w", d.path, err)
 	}
 	return d.awaitNodes(ctx, table)
@@ -77,16 +80,16 @@ func kernelView(t *partition.Table) map[int]span {
 	return want
 }
 
-// adjust removes the partitions that the kernel has and should not have, and
-// adds those it lacks.
-func (d *Device) adjust(want map[int]span) error {
+// adjust replaces the partitions that the kernel has otherwise than wanted, adds
+// those it lacks, and unless keep is set removes those it should not have.
+func (d *Device) adjust(want map[int]span, keep bool) error {
 	have, err := d.registered()
 	if err != nil {
 		return err
 	}
 	return control(d.buffered, func(fd int) error {
 		for number, h := range have {
-			if w, ok := want[number]; ok && w == h {
+			if w, ok := want[number]; ok && w == h || !ok && keep {
 				continue
 			}
 			err := partitionIoctl(fd, blkpgDelete, unix.BlkpgPartition{Pno: int32(number)})
