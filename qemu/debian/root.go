@@ -22,7 +22,7 @@ type builder struct {
 func (b *builder) run(ctx context.Context, name string, args ...string) error {
 	cmd := exec.CommandContext(ctx, name, args...)
 	cmd.Stdout, cmd.Stderr = b.output, b.output
-	cmd.Env = append(os.Environ(), b.environment()...)
+	cmd.Env = append(append(os.Environ(), "RECIPE="+b.work), b.environment()...)
 	if err := cmd.Run(); err != nil {
 		return fmt.Errorf("%s: %w", name, err)
 	}
@@ -33,6 +33,9 @@ func (b *builder) run(ctx context.Context, name string, args ...string) error {
 func (b *builder) root(ctx context.Context, tar string) error {
 	customize, err := b.script("customize.sh")
 	if err != nil {
+		return err
+	}
+	if _, err := b.script("initramfs-modules"); err != nil {
 		return err
 	}
 	args := []string{"--variant=minbase", "--mode=auto", "--include=" + strings.Join(b.packages, ",")}
@@ -77,7 +80,7 @@ func (b *builder) packRoot(ctx context.Context, tar, disk string) error {
 	return nil
 }
 
-// script puts one of the recipe's programs where it can be run.
+// script puts one of the recipe's files where programs find it.
 func (b *builder) script(name string) (string, error) {
 	text, err := recipeFS.ReadFile("recipe/" + name)
 	if err != nil {

@@ -22,7 +22,8 @@ func TestDnsmasqAndAPlainWebServer(t *testing.T) {
 			for name, file := range map[string]string{"vmlinuz": "vmlinuz", "initramfs": "initramfs", "my.img.zst": "debian-12.img.zst"} {
 				l.check(os.Symlink(filepath.Join(l.out, file), filepath.Join(web, name)))
 			}
-			local := strings.NewReplacer("http://10.0.0.1", url, "/srv/tftp", l.tftp())
+			local := strings.NewReplacer("http://10.0.0.1", url, "/srv/tftp", l.tftp(),
+				" console=tty0", " "+qemu.NoTimerCheck+" console=tty0")
 			config, script := readme(t)
 			l.check(os.WriteFile(filepath.Join(web, "orbit.ipxe"), []byte(local.Replace(script)), 0o644))
 			l.dnsmasq(local.Replace(config))

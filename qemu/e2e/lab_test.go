@@ -250,7 +250,7 @@ func (l *lab) files() string {
 // direct is the boot of Orbit without PXE: kernel, initramfs, parameters.
 func (l *lab) direct(parameters string) *qemu.Direct {
 	return &qemu.Direct{Kernel: filepath.Join(l.out, "vmlinuz"), Initrd: filepath.Join(l.out, "initramfs"),
-		Append: "console=ttyS0,115200 " + parameters}
+		Append: "console=ttyS0,115200 " + qemu.NoTimerCheck + " " + parameters}
 }
 
 // server serves with a handler of the test's own.

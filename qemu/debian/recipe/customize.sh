@@ -4,7 +4,7 @@
 # loader's configuration as Debian's own update-grub writes it.
 #
 # mmdebstrap runs this outside the chroot with the root directory as $1.
-# ROOT_UUID and ESP_UUID come from the image builder.
+# RECIPE (the directory of this file), ROOT_UUID, ROOT_PARTUUID and ESP_UUID come from the image builder.
 set -eu
 root=$1
 
@@ -62,14 +62,22 @@ systemctl --root="$root" -q enable systemd-networkd.service ssh-host-key.service
 systemctl --root="$root" -q mask apt-daily.timer apt-daily-upgrade.timer e2scrub_all.timer e2scrub_reap.service \
 	fstrim.timer systemd-networkd-wait-online.service systemd-pstore.service getty-static.service
 
+# An initramfs for local disks.
+sed '/^#/d' "$RECIPE/initramfs-modules" >>"$root/etc/initramfs-tools/modules"
+sed -i 's/^MODULES=.*/MODULES=list/' "$root/etc/initramfs-tools/initramfs.conf"
+chroot "$root" update-initramfs -u
+
 # update-grub, with grub-probe answering for the disk this tree will be on: the
 # real one looks for a mounted device.
+# no_timer_check, as other images for virtual machines have it: on a busy host
+# an emulated CPU may miss so many timer ticks that the kernel's check of its
+# timer panics.
 cat >"$root/etc/default/grub" <<'CONF'
 GRUB_DEFAULT=0
-GRUB_TIMEOUT=2
+GRUB_TIMEOUT=1
 GRUB_DISTRIBUTOR=`lsb_release -i -s 2> /dev/null || echo Debian`
 GRUB_CMDLINE_LINUX_DEFAULT=""
-GRUB_CMDLINE_LINUX="console=tty0 console=ttyS0,115200"
+GRUB_CMDLINE_LINUX="console=tty0 console=ttyS0,115200 no_timer_check"
 GRUB_TERMINAL="console serial"
 GRUB_SERIAL_COMMAND="serial --unit=0 --speed=115200"
 GRUB_DISABLE_OS_PROBER=true
