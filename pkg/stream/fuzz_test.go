@@ -42,7 +42,7 @@ func fuzz(f *testing.F, format Format) {
 
 // sameAsLibrary compares with the library's plain decoder.
 func sameAsLibrary(t *testing.T, packed, got []byte) {
-	d, err := zstd.NewReader(bytes.NewReader(packed), zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(64<<20))
+	d, err := zstd.NewReader(bytes.NewReader(packed), zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(anyWindow), zstd.WithDecoderMaxMemory(1<<63))
 	if err != nil {
 		t.Fatal(err)
 	}
