@@ -3,6 +3,7 @@ package blockdev
 import (
 	"errors"
 	"fmt"
+	"os"
 	"strings"
 	"syscall"
 
@@ -118,6 +119,9 @@ func hint(err error) string {
 	case errors.Is(err, syscall.EFBIG):
 		return " (larger than this file system or ulimit -f allows)"
 	case errors.Is(err, syscall.EACCES), errors.Is(err, syscall.EPERM):
+		if os.Geteuid() == 0 {
+			return " (even root may not: a container without this device, or lockdown?)"
+		}
 		return " (are you root?)"
 	}
 	return ""

@@ -30,7 +30,7 @@ func (m Machine) identify(d *Disk) {
 	model, serial := m.ataIdentity(dev)
 	if model == "" {
 		model = m.word(dev + "/model")
-		if vendor := m.word(dev + "/vendor"); vendor != "" && vendor != "ATA" && !strings.HasPrefix(vendor, "0x") {
+		if vendor := m.word(dev + "/vendor"); vendor != "" && vendor != "ATA" && !strings.HasPrefix(vendor, "0x") && !strings.HasPrefix(model, vendor) {
 			model = strings.TrimSpace(vendor + " " + model)
 		}
 	}

@@ -132,7 +132,7 @@ func TestList(t *testing.T) {
 	sda.Rotational = true
 	want := []Disk{
 		disk("vda", "/dev/vda", 1<<30, 512, "virtio", "", "disk-one", ""),
-		disk("sdc", "/dev/sdc", 1<<30, 512, "scsi", "QEMU QEMU HARDDISK", "abc", ""),
+		disk("sdc", "/dev/sdc", 1<<30, 512, "scsi", "QEMU HARDDISK", "abc", ""),
 		disk("nvme0n1", "/dev/nvme0n1", 1000215216*512, 4096, "nvme", "SAMSUNG MZVLB512HAJQ-000L7", "S3TNNX0K000001", "eui.0025385b01404a2f"),
 		usb,
 		disk("sdb", "/dev/sdb", 976773168*512, 512, "sata", "Samsung SSD 870", "S5Y1NG0N000001", "0x5002538F00000001"),
@@ -174,7 +174,7 @@ func TestPick(t *testing.T) {
 		{"bus=nvme,first", "nvme0n1"},
 		{"first, bus=sata", "sdb"},
 		{"model=*870", "sdb"},
-		{"model=QEMU*K", "2 disks match \"model=QEMU*K\": /dev/sdc (scsi QEMU QEMU HARDDISK, serial abc, 1.0 GiB) and /dev/sda (sata QEMU HARDDISK ABCDEFGHIJK, serial QM00001, 20 GiB) (add a term such as serial=, or first)"},
+		{"model=QEMU*K", "2 disks match \"model=QEMU*K\": /dev/sdc (scsi QEMU HARDDISK, serial abc, 1.0 GiB) and /dev/sda (sata QEMU HARDDISK ABCDEFGHIJK, serial QM00001, 20 GiB) (add a term such as serial=, or first)"},
 		{"bus=nvme", "2 disks match"},
 		{"name=sdd", "sdd"},
 		{"bus=usb,first", "sdd"},
