@@ -2,6 +2,7 @@ package pid1
 
 import (
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -111,7 +112,8 @@ func (s *supervisor) startShell(p *port) error {
 	defer unix.Close(fd)
 	unix.SetNonblock(fd, false)
 	began := time.Now()
-	env := append(os.Environ(), "TERM="+term(p.path))
+	env := slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "TERM=") })
+	env = append(env, "TERM="+term(p.path))
 	tty := uintptr(fd)
 	err = s.start(s.Shell, []uintptr{tty, tty, tty}, true, env, func(pid int, w unix.WaitStatus) {
 		unix.Kill(-pid, unix.SIGHUP)

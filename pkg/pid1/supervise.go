@@ -145,6 +145,9 @@ func (s *supervisor) start(argv []string, files []uintptr, tty bool, env []strin
 	if err != nil {
 		return fmt.Errorf("start %s: %w", path, err)
 	}
+	// The protection of process 1 is inherited, and must not be: the kernel
+	// would find nobody to end when memory runs out.
+	os.WriteFile(fmt.Sprintf("/proc/%d/oom_score_adj", pid), []byte("0"), 0)
 	s.kids[pid] = func(w unix.WaitStatus) { ended(pid, w) }
 	return nil
 }
