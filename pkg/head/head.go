@@ -31,7 +31,7 @@ type Head struct {
 	URL   string // as nodes reach it
 	site  *web.Site
 	dhcp  *dhcp.Server // nil where another server does it all
-	tftp  *tftp.Server
+	tftp  *tftp.Server // nil where it may not be, and another server does it
 	ra    *ra.Server // nil where the network is another's, or has no IPv6
 	http  []net.Listener
 	log   *slog.Logger
@@ -59,11 +59,13 @@ func Listen(c Config, log *slog.Logger) (h *Head, err error) {
 	if err := h.listenHTTP(own.Addr(), c.HTTPPort); err != nil {
 		return h, err
 	}
-	if h.tftp, err = tftp.Listen(netip.AddrPortFrom(own.Addr(), 69), h.files.Open, log); err != nil {
-		return h, err
+	h.tftp, err = tftp.Listen(netip.AddrPortFrom(own.Addr(), 69), h.files.Open, log)
+	if c.NoDHCP && errors.Is(err, os.ErrPermission) {
+		h.tftp, err = nil, nil
+		log.Info("serving without TFTP, which needs root")
 	}
-	if c.NoDHCP {
-		return h, nil
+	if err != nil || c.NoDHCP {
+		return h, err
 	}
 	if err := h.listenDHCP(c, own); err != nil {
 		return h, err
@@ -167,8 +169,10 @@ func (h *Head) Serve(ctx context.Context) error {
 	}
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return h.site.Nodes.Run(ctx) })
-	group.Go(func() error { return h.tftp.Serve(ctx) })
 	group.Go(func() error { return h.serveHTTP(ctx) })
+	if h.tftp != nil {
+		group.Go(func() error { return h.tftp.Serve(ctx) })
+	}
 	if h.dhcp != nil {
 		group.Go(func() error { return h.dhcp.Serve(ctx) })
 	}

@@ -242,6 +242,21 @@ func TestConversations(t *testing.T) {
 	}
 }
 
+func TestRelayIsRouterAndHearsItsOwnWords(t *testing.T) {
+	r := server(t, nil)
+	words := []byte{1, 4, 'p', 'o', 'r', 't'}
+	ack := lease(t, r, testMAC(1), noon, relay("10.1.0.1"), dhcpv4.WithGeneric(dhcpv4.OptionRelayAgentInformation, words))
+	if got := ack.Router(); len(got) != 1 || !got[0].Equal(net.IPv4(10, 1, 0, 1)) {
+		t.Errorf("router %v", got)
+	}
+	if got := ack.Options.Get(dhcpv4.OptionRelayAgentInformation); !slices.Equal(got, words) {
+		t.Errorf("option 82 % x, want % x", got, words)
+	}
+	if !ack.GatewayIPAddr.Equal(net.IPv4(10, 1, 0, 1)) {
+		t.Errorf("giaddr %s", ack.GatewayIPAddr)
+	}
+}
+
 func TestLeasesSurviveRestart(t *testing.T) {
 	r := server(t, nil)
 	first := lease(t, r, testMAC(1), noon).YourIPAddr

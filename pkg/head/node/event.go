@@ -3,6 +3,7 @@ package node
 import (
 	"context"
 	"fmt"
+	"math"
 	"slices"
 	"time"
 
@@ -12,6 +13,7 @@ import (
 const (
 	maxEvents  = 500                    // kept per job
 	maxMessage = 4 << 10                // bytes kept of an event's message
+	maxWord    = 64                     // bytes of a step and its state: no agent sends longer ones
 	writeDelay = 500 * time.Millisecond // events that come within are written at once
 )
 
@@ -26,7 +28,7 @@ func (r *Registry) Record(id string, events []api.Event, now time.Time) error {
 	}
 	n.Seen = now.UTC()
 	for _, e := range events {
-		if n.Job == nil || e.Job != "" && e.Job != n.Job.ID {
+		if n.Job == nil || e.Job != "" && e.Job != n.Job.ID || len(e.Step)+len(e.State) > maxWord {
 			continue
 		}
 		if len(e.Message) > maxMessage {
@@ -62,16 +64,18 @@ func (r *Registry) tell(n *record, e api.Event) {
 		words = append(words, "bytes", e.Bytes)
 	}
 	if e.Seconds > 0 {
-		words = append(words, "seconds", e.Seconds)
+		words = append(words, "seconds", milli(e.Seconds))
 	}
 	if e.Uptime > 0 {
-		words = append(words, "uptime", e.Uptime)
+		words = append(words, "uptime", milli(e.Uptime))
 	}
 	if e.Message != "" {
 		words = append(words, "message", e.Message)
 	}
 	r.log.Info("node reports", words...)
 }
+
+func milli(seconds float64) float64 { return math.Round(seconds*1000) / 1000 }
 
 // soon has a record written by Run. The caller holds the lock.
 func (r *Registry) soon(n *record) {

@@ -51,7 +51,7 @@ func (r *Registry) Hello(id string, h api.Hello, now time.Time) *api.Job {
 	n := r.need(id)
 	n.Hello = &h
 	r.log.Info("node is up", "node", n.ID, "address", h.Address, "product", h.Product, "firmware", h.Firmware,
-		"disks", len(h.Disks), "uptime", h.Uptime)
+		"disks", len(h.Disks), "uptime", milli(h.Uptime))
 	job := r.handOut(n)
 	r.keep(n, now)
 	return job

@@ -1,0 +1,41 @@
+package main
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/orbit-pxe/orbit/pkg/api"
+)
+
+func TestTable(t *testing.T) {
+	now := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
+	list := []api.Node{
+		{ID: mac1, Seen: now.Add(-3 * time.Second), State: api.Running, Job: &api.Job{Kind: api.Image, Image: "/images/debian.zst"},
+			Hello:  &api.Hello{Address: "10.0.0.2", Product: "QEMU Standard  PC", Firmware: "uefi", Disks: []api.Disk{{Path: "/dev/vda", Size: 4 << 30}, {Path: "/dev/nvme0n1", Size: 1 << 20}}},
+			Events: []api.Event{{Step: api.Write, State: api.Progress, Bytes: 1, Total: 4}, {Step: api.Write, State: api.Note}}},
+		{ID: mac2, State: api.Broken, Job: &api.Job{Kind: api.Save, Image: "http://h/images/x.zst"}, Console: "no disk\nmatches"},
+		{ID: "52:54:00:00:00:03"},
+	}
+	var out strings.Builder
+	if err := table(&out, list, now); err != nil {
+		t.Fatal(err)
+	}
+	want := `NODE               ADDRESS   MACHINE                 DISKS                         JOB               STATE    LAST             SEEN
+52:54:00:00:00:01  10.0.0.2  QEMU Standard PC uefi   vda:4.0GiB nvme0n1:1.0MiB     image debian.zst  running  write 25%        3s ago
+52:54:00:00:00:02  -         -                       -                             save x.zst        failed   no disk matches  never
+52:54:00:00:00:03  -         -                       -                             -                 -        -                never
+`
+	squeeze := func(s string) []string {
+		var lines []string
+		for line := range strings.Lines(s) {
+			lines = append(lines, strings.Join(strings.Fields(line), " "))
+		}
+		return lines
+	}
+	if diff := cmp.Diff(squeeze(want), squeeze(out.String())); diff != "" {
+		t.Errorf("table (-want +got):\n%s", diff)
+	}
+}
