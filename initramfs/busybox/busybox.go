@@ -98,8 +98,7 @@ func (b Build) flags() []string {
 	for _, x := range b.Stamp {
 		ldflags = append(ldflags, "-X", x)
 	}
-	// goshliner: the shell edits lines with a small library, 1 MB less than its default.
-	flags := []string{"-tags=goshliner", "-trimpath", "-buildvcs=false", "-mod=readonly", "-gcflags=all=-l"}
+	flags := []string{"-trimpath", "-buildvcs=false", "-mod=readonly", "-gcflags=all=-l"}
 	for _, p := range b.Inlined {
 		flags = append(flags, "-gcflags="+p+"=")
 	}
