@@ -32,7 +32,7 @@ type Head struct {
 	site  *web.Site
 	dhcp  *dhcp.Server // nil where another server does it all
 	tftp  *tftp.Server // nil where it may not be, and another server does it
-	ra    *ra.Server // nil where the network is another's, or has no IPv6
+	ra    *ra.Server   // nil where the network is another's, or has no IPv6
 	http  []net.Listener
 	log   *slog.Logger
 	files boot.Files
