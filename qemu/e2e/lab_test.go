@@ -62,6 +62,8 @@ type lab struct {
 	rack *qemu.Rack
 	out  string // artifacts and image
 	head *qemu.Head
+
+	artifacts string // URL of the artifacts
 }
 
 // network is what kind of rack a test needs.
@@ -138,6 +140,7 @@ func (l *lab) serve(flags ...string) {
 	l.check(err)
 	l.head, err = l.rack.StartHead(l.ctx, path, l.out, flags...)
 	l.check(err)
+	l.artifacts = l.head.URL + "/artifacts"
 	_, err = l.head.AddImage(filepath.Join(l.out, "debian-12.img.zst"))
 	l.check(err)
 }

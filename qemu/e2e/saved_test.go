@@ -29,11 +29,12 @@ func TestSaveOff(t *testing.T) {
 func TestSaveOn(t *testing.T) {
 	l := newLab(t, ethernet)
 	l.serve()
+	l.assign(api.Job{Kind: api.Save, Image: "saved.img.zst", Then: api.Kexec})
 	disk := l.debian(qemu.NVMe)
 	m := l.start(qemu.Node{Disks: []qemu.Disk{disk}, First: qemu.Disk0})
 	l.login(m)
 	l.shell(m, "echo before the save > /root/mark; sync")
-	l.rejoin(m, "--job save --image saved.img.zst --disk first --then kexec")
+	l.rejoin(m, "--head "+l.head.URL)
 	l.succeeded()
 	// The next kernel takes seconds to reach the disk: what is there now is
 	// what was saved.
@@ -48,35 +49,44 @@ func TestSaveOn(t *testing.T) {
 }
 
 // On, image: a running Debian goes over into Orbit without firmware, is
-// imaged, and comes up as the new Debian.
+// imaged, and comes up as the new Debian. The job is the head's.
 func TestImageOn(t *testing.T) {
-	for _, firmware := range []qemu.Firmware{qemu.BIOS, qemu.UEFI} {
-		t.Run(string(firmware), func(t *testing.T) {
-			l := newLab(t, ethernet)
-			l.serve()
-			m := l.start(qemu.Node{Firmware: firmware, Disks: []qemu.Disk{l.debian(qemu.Virtio)}, First: qemu.Disk0})
-			l.login(m)
-			l.shell(m, "echo old > /root/mark; sync")
-			l.rejoin(m, "--job image --image debian-12.img.zst --disk first")
-			l.login(m)
-			l.succeeded()
-			l.shell(m, "test ! -e /root/mark")
-			l.noFirmware(m, leaving)
-		})
-	}
+	l := newLab(t, ethernet)
+	l.serve()
+	l.assign(api.Job{Kind: api.Image})
+	m := l.start(qemu.Node{Firmware: qemu.UEFI, Disks: []qemu.Disk{l.debian(qemu.Virtio)}, First: qemu.Disk0})
+	l.login(m)
+	l.shell(m, "echo old > /root/mark; sync")
+	l.rejoin(m, "--head "+l.head.URL)
+	l.login(m)
+	l.succeeded()
+	l.shell(m, "test ! -e /root/mark")
+	l.noFirmware(m, leaving)
+}
+
+// The same with no head: the artifacts and the image come from any web server,
+// the job from the command line.
+func TestImageOnHeadless(t *testing.T) {
+	l := newLab(t, userMode)
+	l.artifacts = l.files()
+	m := l.start(qemu.Node{Disks: []qemu.Disk{l.debian(qemu.SATA)}, First: qemu.Disk0})
+	l.login(m)
+	l.shell(m, "echo old > /root/mark; sync")
+	l.rejoin(m, "--job image --image "+l.artifacts+"/debian-12.img.zst --disk first")
+	l.login(m)
+	l.shell(m, "test ! -e /root/mark")
+	l.noFirmware(m, leaving)
 }
 
 // leaving is what the rejoin command line looks like on the console: from
 // there on no firmware may speak.
 const leaving = `orbit rejoin`
 
-// rejoin fetches the static binary from the head, as on any distribution, and
-// runs it.
+// rejoin fetches the static binary, as on any distribution, and runs it.
 func (l *lab) rejoin(m *qemu.Machine, flags string) {
 	l.Helper()
-	artifacts := l.head.URL + "/artifacts/"
-	l.shell(m, "wget -q --tries=10 --retry-connrefused -O /usr/local/bin/orbit "+artifacts+"orbit && chmod +x /usr/local/bin/orbit")
-	l.check(m.Console.Send("orbit rejoin --head " + l.head.URL + " " + flags + " " + artifacts + "\n"))
+	l.shell(m, "wget -q --tries=10 --retry-connrefused -O /usr/local/bin/orbit "+l.artifacts+"/orbit && chmod +x /usr/local/bin/orbit")
+	l.check(m.Console.Send("orbit rejoin --append " + qemu.NoTimerCheck + " " + flags + " " + l.artifacts + "\n"))
 	l.see(m, `Linux version 6\.12`)
 }
 
