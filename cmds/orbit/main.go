@@ -43,6 +43,7 @@ func verbs() []verb {
 		{"agent", "", "be the agent: network, job, report, what follows; process 1 starts it", agentVerb},
 		{"boot", "[flags] [DISK]", "start what a disk would boot, without firmware (kexec)", bootVerb},
 		{"net", "", "bring the network up and tell how", netVerb},
+		{"rejoin", "[flags] ARTIFACTS", "leave a running Linux for Orbit, without firmware (kexec)", rejoinVerb},
 		{"init", "", "be process 1; the kernel starts it", initVerb},
 		{"version", "", "print the version", versionVerb},
 	}
