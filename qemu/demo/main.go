@@ -112,10 +112,11 @@ func parse(stderr io.Writer, args []string) (o options, err error) {
 
 // story is what the demo saw.
 type story struct {
-	machine *qemu.Machine
-	node    api.Node
-	login   time.Time
-	resets  int
+	power   time.Time   // on
+	kernels []time.Time // when each kernel started
+	events  []api.Event // what the node reported to the head
+	login   time.Time   // prompt
+	resets  int         // trips through firmware after the first
 }
 
 // play is the demo: head, job, node, wait.
@@ -154,17 +155,18 @@ func play(ctx context.Context, rack *qemu.Rack, o options, stdout io.Writer) (*s
 	if err != nil {
 		return nil, err
 	}
-	s := &story{machine: machine}
-	if err := s.watch(ctx, head, mac, stdout); err != nil {
+	s := &story{power: machine.Started}
+	if err := s.watch(ctx, machine, head, stdout); err != nil {
 		return nil, err
 	}
+	s.kernels, _ = machine.Console.Boots()
 	s.resets = machine.Resets()
 	return s, machine.Off(ctx)
 }
 
 // watch shows what the node reports until it has finished its job and Debian
 // asks for a login.
-func (s *story) watch(ctx context.Context, head *qemu.Head, mac string, stdout io.Writer) error {
+func (s *story) watch(ctx context.Context, machine *qemu.Machine, head *qemu.Head, stdout io.Writer) error {
 	type prompt struct {
 		match qemu.Match
 		err   error
@@ -173,7 +175,7 @@ func (s *story) watch(ctx context.Context, head *qemu.Head, mac string, stdout i
 	defer cancel(nil)
 	login := make(chan prompt, 1)
 	go func() {
-		m, err := s.machine.Console.Expect(waiting, `^Debian GNU/Linux 12 .* ttyS0[\s\S]*?login:`)
+		m, err := machine.Console.Expect(waiting, `^Debian GNU/Linux 12 .* ttyS0[\s\S]*?login:`)
 		login <- prompt{m, err}
 	}()
 	printer := progress.New(stdout, progress.Auto)
@@ -188,12 +190,12 @@ func (s *story) watch(ctx context.Context, head *qemu.Head, mac string, stdout i
 				return p.err
 			}
 			s.login = p.match.At
-			var err error
-			s.node, err = head.Node(ctx, mac)
-			show.events(s.node.Events)
+			n, err := head.Node(ctx, machine.Node.MAC)
+			s.events = n.Events
+			show.events(n.Events)
 			return err
 		case <-tick.C:
-			n, err := head.Node(waiting, mac)
+			n, err := head.Node(waiting, machine.Node.MAC)
 			if err != nil {
 				continue // the console tells more, and ends the wait
 			}

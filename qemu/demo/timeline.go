@@ -50,9 +50,11 @@ var about = map[api.Step]string{
 // console tells when that was.
 func newTimeline(s *story) *timeline {
 	t := &timeline{Resets: s.resets}
-	since := func(at time.Time) float64 { return at.Sub(s.machine.Started).Seconds() }
-	kernel, _ := s.machine.Console.Boots()
-	booted := since(firstBoot(kernel, s.machine.Started))
+	since := func(at time.Time) float64 { return at.Sub(s.power).Seconds() }
+	booted := 0.0
+	if len(s.kernels) > 0 {
+		booted = since(s.kernels[0])
+	}
 	at := func(e api.Event) float64 {
 		if e.Uptime > 0 {
 			return booted + e.Uptime
@@ -61,7 +63,7 @@ func newTimeline(s *story) *timeline {
 	}
 	t.Spans = append(t.Spans, span{Name: api.Firmware, Start: 0, End: booted, About: about[api.Firmware]})
 	starts := map[api.Step]float64{}
-	for _, e := range s.node.Events {
+	for _, e := range s.events {
 		switch e.State {
 		case api.Started:
 			starts[e.Step] = at(e)
@@ -73,7 +75,7 @@ func newTimeline(s *story) *timeline {
 			t.Spans = append(t.Spans, span{Name: e.Step, Start: start, End: at(e), Bytes: e.Bytes, About: about[e.Step]})
 		}
 	}
-	t.fit(starts, kernel, since)
+	t.fit(starts, s.kernels, since)
 	t.Total = since(s.login)
 	if up := t.find(api.KexecTo); up != nil {
 		t.Spans = append(t.Spans, span{Name: api.Up, Start: up.End, End: t.Total, About: about[api.Up]})
@@ -83,14 +85,14 @@ func newTimeline(s *story) *timeline {
 
 // fit makes the ends of the steps meet: network begins with the kernel, and
 // kexec ends when the next kernel speaks.
-func (t *timeline) fit(starts map[api.Step]float64, kernel []time.Time, since func(time.Time) float64) {
+func (t *timeline) fit(starts map[api.Step]float64, kernels []time.Time, since func(time.Time) float64) {
 	if n := t.find(api.Network); n != nil {
 		n.Start = t.Spans[0].End
 	}
-	if len(kernel) < 2 {
+	if len(kernels) < 2 {
 		return
 	}
-	second := since(kernel[1])
+	second := since(kernels[1])
 	k := t.find(api.KexecTo)
 	if k == nil { // it may not live to say that it is done
 		start, ok := starts[api.KexecTo]
@@ -110,13 +112,6 @@ func (t *timeline) find(name api.Step) *span {
 		}
 	}
 	return nil
-}
-
-func firstBoot(kernel []time.Time, fallback time.Time) time.Time {
-	if len(kernel) == 0 {
-		return fallback
-	}
-	return kernel[0]
 }
 
 // rate is the step's throughput in words, or nothing.
