@@ -68,7 +68,7 @@ func openImage(ctx context.Context, o WriteOptions, r *report) (*image, error) {
 	if m.want, err = digest(ctx, o, t); err != nil {
 		return nil, err
 	}
-	src, err := transfer.Open(ctx, o.Source, o.Stdin, t)
+	src, err := transfer.Open(ctx, o.Source, interruptible(ctx, o.Stdin), t)
 	if err != nil {
 		return nil, err
 	}
