@@ -20,7 +20,6 @@ package busybox
 import (
 	"context"
 	"fmt"
-	"log/slog"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -36,7 +35,6 @@ type Build struct {
 	List    List
 	Stamp   []string // -X settings, "import/path.name=value"
 	Inlined []string // package patterns compiled with inlining; all others without
-	Log     *slog.Logger
 }
 
 // Run generates the source and builds it into the file output.

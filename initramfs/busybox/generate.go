@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"go/format"
 	"os"
+	"os/exec"
 	"path"
 	"path/filepath"
 	"slices"
@@ -66,7 +67,22 @@ func (b Build) load(ctx context.Context) ([]*packages.Package, error) {
 		}
 	}
 	slices.SortFunc(pkgs, func(x, y *packages.Package) int { return strings.Compare(x.PkgPath, y.PkgPath) })
+	if len(errs) > 0 {
+		// Of a broken dependency these errors tell little; the compiler tells more.
+		errs = append(errs, b.compile(ctx, patterns))
+	}
 	return pkgs, errors.Join(errs...)
+}
+
+// compile builds packages for their errors alone.
+func (b Build) compile(ctx context.Context, patterns []string) error {
+	cmd := exec.CommandContext(ctx, "go", slices.Concat([]string{"build"}, b.flags(), []string{"-o", os.DevNull}, patterns)...)
+	cmd.Dir, cmd.Env = b.Root, environment()
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("go build: %w\n%s", err, out)
+	}
+	return nil
 }
 
 // mainSource is the main package: imports that register the commands, and the

@@ -1,0 +1,4 @@
+// Package inner doesn't compile.
+package inner
+
+var _ = nothing
