@@ -100,7 +100,12 @@ func boot(ctx context.Context, o Options, log *slog.Logger) (what string, err er
 	if o.DryRun {
 		return what, nil
 	}
-	return what, p.load()
+	start := time.Now()
+	if err := p.load(); err != nil {
+		return "", err
+	}
+	log.Info("kernel and initrd loaded", "seconds", time.Since(start).Seconds())
+	return what, nil
 }
 
 // payload is what kexec_file_load takes.

@@ -203,6 +203,47 @@ func TestUplink(t *testing.T) {
 	}
 }
 
+// TestUplinkRoute follows a real route, in a network namespace of its own.
+func TestUplinkRoute(t *testing.T) {
+	if os.Getenv("ORBIT_ISOLATED") == "" {
+		if os.Geteuid() != 0 {
+			t.Skip("a network namespace needs root")
+		}
+		if _, err := exec.LookPath("ip"); err != nil {
+			t.Skip("no ip command:", err)
+		}
+		self, err := os.Executable()
+		if err != nil {
+			t.Fatal(err)
+		}
+		cmd := exec.Command("/bin/sh", "-c", `set -e
+mount -t sysfs sysfs /sys
+ip link add va address 52:54:00:12:34:56 type veth peer name vb
+ip link set va up; ip link set vb up
+ip addr add 192.0.2.1/24 dev va
+ip route add 198.51.100.0/24 via 192.0.2.2
+exec "$0" -test.run='^TestUplinkRoute$'`, self)
+		cmd.Env = append(os.Environ(), "ORBIT_ISOLATED=1")
+		cmd.SysProcAttr = &syscall.SysProcAttr{Unshareflags: syscall.CLONE_NEWNET | syscall.CLONE_NEWNS}
+		if out, err := cmd.CombinedOutput(); err != nil {
+			if bytes.Contains(out, []byte("RTNETLINK")) || bytes.Contains(out, []byte("mount:")) {
+				t.Skipf("no network namespace with links to be had: %s", out)
+			}
+			t.Fatalf("in a network namespace: %v\n%s", err, out)
+		}
+		return
+	}
+	for _, source := range []string{"http://192.0.2.7:8080/artifacts", "https://198.51.100.9/"} {
+		got, err := uplink(source, "/")
+		if want := (link{"va", "52:54:00:12:34:56", 0}); got != want || err != nil {
+			t.Errorf("uplink(%s) = %+v, %v, want %+v", source, got, err, want)
+		}
+	}
+	if got, err := uplink("http://203.0.113.1/", "/"); err == nil {
+		t.Errorf("uplink without a route = %+v", got)
+	}
+}
+
 func TestSystemdVersion(t *testing.T) {
 	for out, want := range map[string]int{"systemd 252 (252.39-1~deb12u2)\n+PAM": 252, "systemd 219\n": 219, "systemd 257.4-3.fc42": 257, "": 0, "busybox 1": 0} {
 		if got := systemdVersion(out); got != want {
