@@ -172,6 +172,9 @@ func (a *agent) tell(ctx context.Context, job api.Job, failure string, bound tim
 		defer cancel()
 	}
 	a.report.flush(ctx)
+	if job.ID == "" { // not the head's job: it has no place for its end
+		return
+	}
 	err := a.patiently(ctx, "report to the head", func() error { return a.head.result(ctx, job, failure) })
 	if err != nil {
 		a.say("the head has not heard how the job ended: %v", err)

@@ -66,6 +66,9 @@ func (n *Network) String() string {
 
 // Down ends the renewal of the lease. Addresses stay as they are.
 func (n *Network) Down() {
+	if n.stop == nil { // not from Up
+		return
+	}
 	n.stop()
 	<-n.done
 }
