@@ -1,11 +1,13 @@
 package stream
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
 	"sync"
+	"sync/atomic"
 
 	"github.com/klauspost/compress/zstd"
 )
@@ -18,6 +20,7 @@ type writer struct {
 	cur   *piece
 	order chan *piece // being compressed, in the order of the stream
 	free  chan *piece
+	zeros atomic.Pointer[[]byte] // the frame of a piece of zeros
 
 	sequencer sync.WaitGroup
 	mu        sync.Mutex
@@ -70,11 +73,26 @@ func (z *writer) submit() {
 	z.cur = nil
 	z.wrote = true
 	go func() { // waited for by the sequencer, which takes the token
-		p.out = z.enc.EncodeAll(p.in, append(p.out[:0], sizeFrame[:]...))
-		binary.LittleEndian.PutUint32(p.out[8:], uint32(len(p.out)-len(sizeFrame)))
+		z.encode(p)
 		p.done <- struct{}{}
 	}()
 	z.order <- p
+}
+
+// encode makes a frame of a piece. That of a whole piece of zeros is always
+// the same and made once.
+func (z *writer) encode(p *piece) {
+	empty := len(p.in) == frameSize && isZero(p.in)
+	if frame := z.zeros.Load(); empty && frame != nil {
+		p.out = append(p.out[:0], *frame...)
+		return
+	}
+	p.out = z.enc.EncodeAll(p.in, append(p.out[:0], sizeFrame[:]...))
+	binary.LittleEndian.PutUint32(p.out[8:], uint32(len(p.out)-len(sizeFrame)))
+	if empty {
+		frame := bytes.Clone(p.out)
+		z.zeros.Store(&frame)
+	}
 }
 
 func (z *writer) sequence() {

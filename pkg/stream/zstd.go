@@ -1,10 +1,12 @@
 package stream
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
 	"sync"
+	"sync/atomic"
 
 	"github.com/klauspost/compress/zstd"
 )
@@ -42,6 +44,7 @@ type zstdDecoder struct {
 	order chan *zstdJob
 	fail  chan struct{} // closed when the sequencer has met an error
 	err   error         // that error
+	zeros atomic.Pointer[zeroRun]
 }
 
 // zstdJob is a run of held frames.
@@ -234,10 +237,41 @@ func (z *zstdDecoder) submit(job *zstdJob) error {
 
 func (z *zstdDecoder) worker() {
 	for job := range z.work {
-		job.out.Data, job.err = z.dec.DecodeAll(job.in.Data, job.out.Data)
+		z.decode(job)
 		job.release()
 		close(job.done)
 	}
+}
+
+// zeroRun is a piece of work that decodes to n zeros.
+type zeroRun struct {
+	in []byte
+	n  int
+}
+
+// zeroRunLimit is how long a piece of work may be to be kept as a zeroRun: 4 MiB of
+// zeros take a few hundred bytes, and a block or two that is written out.
+const zeroRunLimit = 2*zstdBlockLimit + 4<<10
+
+// decode decodes a job. Much of a disk is empty, in equal frames: the same
+// bytes as last time decode to the same zeros, checksum and all.
+func (z *zstdDecoder) decode(job *zstdJob) {
+	small := len(job.in.Data) <= zeroRunLimit
+	if last := z.zeros.Load(); small && last != nil && bytes.Equal(last.in, job.in.Data) {
+		job.out.Data, job.out.Zero = job.out.Data[:last.n], true
+		clear(job.out.Data)
+		return
+	}
+	job.out.Data, job.err = z.dec.DecodeAll(job.in.Data, job.out.Data)
+	if small && job.err == nil && isZero(job.out.Data) {
+		job.out.Zero = true
+		z.zeros.Store(&zeroRun{bytes.Clone(job.in.Data), len(job.out.Data)})
+	}
+}
+
+// isZero tells whether b is all zeros, at the speed of comparing memory.
+func isZero(b []byte) bool {
+	return len(b) == 0 || b[0] == 0 && bytes.Equal(b[1:], b[:len(b)-1])
 }
 
 // sequence emits finished jobs in order; after an error it only clears up.

@@ -154,3 +154,46 @@ func TestWriterError(t *testing.T) {
 type failing struct{ err error }
 
 func (f failing) Write([]byte) (int, error) { return 0, f.err }
+
+// TestZeroFrames checks that frames of zeros are marked so, and no others; and
+// that their checksums count.
+func TestZeroFrames(t *testing.T) {
+	in := append(make([]byte, 3*frameSize), sample(frameSize)...)
+	in = append(in, make([]byte, 2*frameSize+100)...)
+	packed := packOwn(t, in)
+	r, err := NewReader(bytes.NewReader(packed), Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	var got []byte
+	zero := 0
+	for {
+		b, err := r.Next()
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		got = append(got, b.Data...)
+		if b.Zero {
+			zero += len(b.Data)
+			if bytes.Trim(b.Data, "\x00") != nil {
+				t.Error("a block that is not zero is marked so")
+			}
+		}
+		b.Release()
+	}
+	if !bytes.Equal(got, in) {
+		t.Error("decoded differ")
+	}
+	if zero < 5*frameSize {
+		t.Errorf("%d bytes of zeros found; want %d", zero, 5*frameSize)
+	}
+	first := len(packOwn(t, in[:frameSize]))
+	packed[2*first-1] ^= 1 // of the second one: the first is known by then
+	if _, _, err := decode(t, packed, Options{}); !errors.Is(err, ErrChecksum) {
+		t.Errorf("wrong checksum of zeros: %v", err)
+	}
+}
