@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"time"
 
 	"github.com/orbit-pxe/orbit/pkg/api"
@@ -134,7 +135,7 @@ func (a *agent) begin(job api.Job) {
 	case api.Shell:
 		a.say("job: a shell on the console; orbit help lists what it offers")
 	default:
-		a.say("job: %s %s, then %s", job.Kind, job.Disk, then(job))
+		a.say("job: %s, then %s", strings.TrimSpace(string(job.Kind)+" "+job.Disk), then(job))
 	}
 }
 
