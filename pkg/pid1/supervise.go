@@ -242,7 +242,7 @@ func (s *supervisor) leave(what string, act func() error, fallback int) {
 
 func describe(w unix.WaitStatus) string {
 	if w.Signaled() {
-		return "killed by " + w.Signal().String()
+		return fmt.Sprintf("signal %d, %s", w.Signal(), w.Signal())
 	}
 	return fmt.Sprintf("exit status %d", w.ExitStatus())
 }
