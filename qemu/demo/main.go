@@ -54,7 +54,7 @@ func run(ctx context.Context, stdout, stderr io.Writer, args []string) error {
 	if err != nil {
 		return err
 	}
-	if err := os.RemoveAll(o.out); err != nil {
+	if err := clean(o.out); err != nil {
 		return err
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, patience, fmt.Errorf("the demo was given %v", patience))
@@ -74,6 +74,22 @@ func run(ctx context.Context, stdout, stderr io.Writer, args []string) error {
 		return fmt.Errorf("save the timeline: %w", err)
 	}
 	fmt.Fprintf(stdout, "\nConsole log and timeline are in %s.\n", o.out)
+	return nil
+}
+
+// clean removes what the last demo left, and nothing else.
+func clean(dir string) error {
+	for _, pattern := range []string{"node*.console.log", "orbitd*.log", "timeline.*"} {
+		old, err := filepath.Glob(filepath.Join(dir, pattern))
+		if err != nil {
+			return err
+		}
+		for _, path := range old {
+			if err := os.Remove(path); err != nil {
+				return err
+			}
+		}
+	}
 	return nil
 }
 
