@@ -11,7 +11,6 @@ package netup
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net/netip"
@@ -124,9 +123,6 @@ func (e *NoAnswerError) Error() string {
 	}
 	return fmt.Sprintf("bring network up: no address after %v: %s", e.Waited.Round(time.Second), strings.Join(e.Interfaces, "; "))
 }
-
-// errWait is returned while the choice is not made.
-var errWait = errors.New("wait")
 
 func list[T fmt.Stringer](all []T) string {
 	var s []string

@@ -3,7 +3,6 @@ package netup
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"strings"
 	"sync"
@@ -194,44 +193,6 @@ func (p *port) lost() {
 	p.carrier, p.v4, p.v6, p.stop = false, nil, nil, nil
 }
 
-// raise sets the link up in the background: some drivers take seconds to.
-func (s *search) raise(l netlink.Link) {
-	index, name := l.Attrs().Index, l.Attrs().Name
-	s.clients.Go(func() {
-		if err := netlink.LinkSetUp(l); err != nil {
-			s.answers <- answer{index, context.Background(), nil, fmt.Errorf("set %s up: %w", name, err)}
-		}
-	})
-}
-
-// tag makes the VLAN interface on a link; it shows up as a link of its own.
-func (s *search) tag(parent netlink.Link) {
-	a := netlink.NewLinkAttrs()
-	a.Name = fmt.Sprintf("%s.%d", parent.Attrs().Name, s.VLAN)
-	a.ParentIndex = parent.Attrs().Index
-	err := netlink.LinkAdd(&netlink.Vlan{LinkAttrs: a, VlanId: s.VLAN})
-	if err != nil && !errors.Is(err, unix.EEXIST) {
-		s.Note(fmt.Sprintf("make VLAN interface %s: %v (802.1Q in the kernel?)", a.Name, err))
-	}
-}
-
-// parent tells a physical link that only carries the VLAN.
-func (s *search) parent(l netlink.Link) bool { return s.VLAN != 0 && physical(l) }
-
-func (s *search) wanted(l netlink.Link) bool {
-	if s.VLAN == 0 {
-		return physical(l)
-	}
-	v, ok := l.(*netlink.Vlan)
-	return ok && v.VlanId == s.VLAN
-}
-
-// physical is true for Ethernet with hardware behind it, and for veth, the
-// hardware of containers. Bridges, tunnels, loopback and Wi-Fi are not asked.
-func physical(l netlink.Link) bool {
-	return l.Attrs().EncapType == "ether" && (l.Type() == "device" || l.Type() == "veth") && len(l.Attrs().HardwareAddr) == 6
-}
-
 func (s *search) offers() []*offer {
 	var all []*offer
 	for _, p := range s.sorted() {
@@ -264,45 +225,4 @@ func (s *search) grace() grace {
 		}
 	}
 	return g
-}
-
-// note tells why there is no network yet.
-func (s *search) note() {
-	now := time.Now()
-	states := s.states(now)
-	if len(states) == 0 {
-		states = []string{"no Ethernet interface found yet"}
-	}
-	s.Note(fmt.Sprintf("waiting for the network, %d s: %s", int(now.Sub(s.began).Seconds()), strings.Join(states, "; ")))
-}
-
-// states is the state of every interface in words.
-func (s *search) states(now time.Time) []string {
-	var all []string
-	for _, p := range s.sorted() {
-		text := p.name
-		if p.mac == s.BootMAC {
-			text += " (boot interface)"
-		}
-		text += ": " + s.state(p, now)
-		all = append(all, text)
-	}
-	return all
-}
-
-func (s *search) state(p *port, now time.Time) string {
-	waited := int(now.Sub(p.since).Seconds())
-	switch {
-	case p.v4 != nil:
-		return p.v4.Addr.String() + ", waiting for the boot interface to do as well"
-	case p.v6 != nil:
-		return p.v6.Addr.String() + ", waiting for an IPv4 address to turn up"
-	case p.fault != "":
-		return p.fault
-	case !p.carrier:
-		return "no carrier (cable? switch port off?)"
-	case s.fixed != nil:
-		return "carrier, but ip= names another interface"
-	}
-	return fmt.Sprintf("carrier, no DHCP answer for %d s (spanning tree? up to %v)", waited, s.Patience.Round(time.Second))
 }
