@@ -30,6 +30,7 @@ func inside(t *testing.T) bool {
 			t.Skipf("needs %s: %v", tool, err)
 		}
 	}
+	t.Parallel() // each in a namespace of its own
 	cmd := exec.Command(os.Args[0], "-test.run=^"+t.Name()+"$", "-test.v", "-test.count=1")
 	cmd.Env = append(os.Environ(), "NETUP_NAMESPACE="+t.Name())
 	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET}
@@ -176,7 +177,6 @@ func onLog(t *testing.T, f func(), words ...string) *slog.Logger {
 type writerFunc func([]byte) (int, error)
 
 func (f writerFunc) Write(p []byte) (int, error) { return f(p) }
-
 
 func up(t *testing.T, c Config) *Network {
 	t.Helper()

@@ -27,7 +27,9 @@ func addrs(s ...string) []netip.Addr {
 }
 
 // noSeconds makes messages comparable on a machine of any speed.
-func noSeconds(s string) string { return regexp.MustCompile(`for \d+ s`).ReplaceAllString(s, "for N s") }
+func noSeconds(s string) string {
+	return regexp.MustCompile(`for \d+ s`).ReplaceAllString(s, "for N s")
+}
 
 func TestLease(t *testing.T) {
 	if !inside(t) {
