@@ -24,9 +24,9 @@ import (
 	"github.com/orbit-pxe/orbit/qemu"
 )
 
-// patience is for one test, once it has its machine: about four times what the
-// longest takes on two slow cores without KVM.
-const patience = 10 * time.Minute
+// patience is for one test, once it has its machine: several times what the
+// longest takes on two slow cores without KVM, since those may be busy.
+const patience = 15 * time.Minute
 
 // mac is the node's; every test has a network of its own.
 const mac = "52:54:00:0b:17:01"
