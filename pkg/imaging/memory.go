@@ -6,17 +6,24 @@ import (
 	"strconv"
 )
 
-const (
-	leastBuffers = 8 << 20
-	mostBuffers  = 48 << 20
-)
+// leastBuffers lets a stream.Reader, which takes half of its memory for the
+// history that a zstd stream refers back to, decode all that zstd -19 writes
+// (8 MiB of history).
+const leastBuffers = 17 << 20
 
-// buffers is how many bytes of decoded data may be on their way: a small part
-// of what the machine can spare, because on a node the root file system, the
-// page cache and the kernel's own buffers live in the same memory, and little
-// at all, because more than a few MiB per core make nothing faster.
+// plenty is the available memory from which on the reader's own limits are
+// good: tens of MiB of buffers, and history as long as zstd --long writes.
+const plenty = 1 << 30
+
+// buffers is how much memory a stream.Reader may use on this machine, in its
+// own terms (0 is its default). On a small node the root file system, the page
+// cache and the kernel's own buffers live in the same memory.
 func buffers() int64 {
-	return min(max(available()/8, leastBuffers), mostBuffers)
+	free := available()
+	if free >= plenty {
+		return 0
+	}
+	return max(free/6, leastBuffers)
 }
 
 // available is the memory that can be had without swapping, in bytes (proc(5),

@@ -77,7 +77,7 @@ func judge(m *image, t *target) *Plan {
 	}
 	p.Check = "checksums of the compressed stream"
 	if m.stream.Format() == stream.Raw {
-		p.Check = "none: a raw image has no checksums, and no sha256 is given"
+		p.Check = "nothing to check: a raw image has no checksums, and no sha256 is given"
 	}
 	if m.want != "" {
 		p.Check = "sha256 " + m.want

@@ -1,6 +1,9 @@
 package imaging
 
 import (
+	"context"
+	"fmt"
+	"log/slog"
 	"sync"
 	"time"
 
@@ -80,4 +83,32 @@ func every(f func()) (stop func()) {
 		}
 	}()
 	return func() { close(quit); <-done }
+}
+
+// log is a logger whose lines also become notes of a step.
+func (r *report) log(s api.Step, to *slog.Logger) *slog.Logger {
+	return slog.New(noteHandler{to.Handler(), r, s})
+}
+
+type noteHandler struct {
+	slog.Handler
+	report *report
+	step   api.Step
+}
+
+func (h noteHandler) Enabled(context.Context, slog.Level) bool { return true }
+
+func (h noteHandler) Handle(ctx context.Context, line slog.Record) error {
+	text := line.Message
+	line.Attrs(func(a slog.Attr) bool {
+		text += fmt.Sprintf(" %s=%v", a.Key, a.Value)
+		return true
+	})
+	if line.Level >= slog.LevelInfo {
+		h.report.note(h.step, text)
+	}
+	if h.Handler.Enabled(ctx, line.Level) {
+		return h.Handler.Handle(ctx, line)
+	}
+	return nil
 }

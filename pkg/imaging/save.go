@@ -85,7 +85,7 @@ func Save(ctx context.Context, o SaveOptions) (*Receipt, error) {
 
 // open finds the disk and opens it for reading.
 func (s *save) open(ctx context.Context) error {
-	found, err := resolve(ctx, s.o.Disk, s.o.Wait, s.o.Log)
+	found, err := resolve(ctx, s.o.Disk, s.o.Wait, s.report.log(api.PlanStep, s.o.Log))
 	if err != nil {
 		return err
 	}

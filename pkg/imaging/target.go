@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/orbit-pxe/orbit/pkg/api"
 	"github.com/orbit-pxe/orbit/pkg/blockdev"
 	"github.com/orbit-pxe/orbit/pkg/partition"
 	"github.com/orbit-pxe/orbit/pkg/units"
@@ -31,12 +32,12 @@ type target struct {
 
 // findTarget resolves a path or selector and looks at what it finds, without
 // changing anything and without keeping it open.
-func findTarget(ctx context.Context, o WriteOptions) (*target, error) {
+func findTarget(ctx context.Context, o WriteOptions, r *report) (*target, error) {
 	if isNewFile(o.Disk) {
 		t := &target{path: o.Disk, file: true, lost: "nothing, the file will be created"}
 		return t.asFile(o.FileSize), nil
 	}
-	found, err := resolve(ctx, o.Disk, o.Wait, o.Log)
+	found, err := resolve(ctx, o.Disk, o.Wait, r.log(api.PlanStep, o.Log))
 	if err != nil {
 		return nil, err
 	}

@@ -99,7 +99,7 @@ func prepare(ctx context.Context, o WriteOptions) (*write, error) {
 	w := &write{o: o, report: newReport(o.Events)}
 	w.report.start(api.PlanStep)
 	var err error
-	if w.target, err = findTarget(ctx, o); err != nil {
+	if w.target, err = findTarget(ctx, o, w.report); err != nil {
 		return nil, w.refuse(cause(ctx, err))
 	}
 	if w.image, err = openImage(ctx, o, w.report); err != nil {
@@ -143,8 +143,8 @@ func (w *write) stream(ctx context.Context) error {
 	r.start(api.Fetch)
 	r.start(api.Write)
 	stop := every(func() {
-		r.progress(api.Fetch, m.source.bytes.Load(), max(0, m.stored))
 		r.progress(api.Write, w.out.written.Load(), m.size())
+		r.progress(api.Fetch, m.source.bytes.Load(), max(0, m.stored))
 	})
 	end, err := w.out.copyFrom(ctx, m.stream, int64(len(m.head)), m.abort)
 	stop()
