@@ -121,7 +121,7 @@ func newRoom(t *testing.T) *room {
 		Params: bootparam.Params{Head: r.server.URL, Consoles: []string{"ttyS0"}},
 		State:  filepath.Join(dir, "run"), Out: r.screen, Retry: 10 * time.Millisecond, Linger: time.Millisecond,
 		Network: func(context.Context, netup.Config) (*netup.Network, error) {
-			return &netup.Network{Interface: "eth0", MAC: mac, Addr: netip.MustParsePrefix("127.0.0.1/8")}, nil
+			return &netup.Network{Interface: "test0", MAC: mac, Addr: netip.MustParsePrefix("127.0.0.1/8")}, nil
 		},
 		Machine: Machine{
 			Inventory: func(ctx context.Context) (inventory.Machine, error) { return inventory.Gather(ctx, "/") },

@@ -42,6 +42,7 @@ func (a *agent) network(ctx context.Context) error {
 		a.pause(ctx, a.Retry)
 	}
 	a.nameHost()
+	a.findHead(ctx)
 	if did, err := netup.SetClock(ctx, netup.Clock{Floor: version.Built(), Head: a.Params.Head, NTP: a.net.NTP}); err != nil {
 		a.say("%v", err)
 	} else {
@@ -56,6 +57,22 @@ func (a *agent) network(ctx context.Context) error {
 		a.sink(e)
 	}
 	return nil
+}
+
+// findHead is for a node whose command line says nothing, because it booted an
+// EFI image directly: its head is the one that the network names.
+func (a *agent) findHead(ctx context.Context) {
+	if a.Params.Head != "" || a.Params.Job.Kind != "" {
+		return
+	}
+	head, err := a.net.FindHead(ctx, "orbit")
+	if err != nil {
+		a.say("look for a head: %v", err)
+	}
+	if head != "" {
+		a.say("head: %s, as the network says", head)
+		a.Params.Head = head
+	}
 }
 
 // nameHost gives the node the name the DHCP server has for it, or one made of

@@ -114,7 +114,7 @@ func say(mac net.HardwareAddr, class string) []dhcpv4.Modifier {
 			dhcpv4.OptionSubnetMask, dhcpv4.OptionRouter, dhcpv4.OptionDomainNameServer, dhcpv4.OptionHostName,
 			dhcpv4.OptionDomainName, dhcpv4.OptionInterfaceMTU, dhcpv4.OptionNTPServers, dhcpv4.OptionIPAddressLeaseTime,
 			dhcpv4.OptionRenewTimeValue, dhcpv4.OptionRebindingTimeValue, dhcpv4.OptionClasslessStaticRoute,
-			dhcpv4.OptionDNSDomainSearchList,
+			dhcpv4.OptionDNSDomainSearchList, optionHead,
 		),
 	}
 }
@@ -155,7 +155,7 @@ func (l *lease4) offer() (*offer, error) {
 		}
 	}
 	o.DNS, o.NTP = ips(l.ack.DNS()), ips(l.ack.NTPServers())
-	o.Hostname = l.ack.HostName()
+	o.Hostname, o.Head = l.ack.HostName(), headOf(l.ack)
 	if labels := l.ack.DomainSearch(); labels != nil {
 		o.Search = labels.Labels
 	} else if d := l.ack.DomainName(); d != "" {

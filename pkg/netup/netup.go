@@ -41,6 +41,7 @@ type Network struct {
 	Search    []string // domains
 	Hostname  string   // as the server calls this machine, "" if it does not
 	Server    netip.Addr
+	Head      string        // base URL of the head, if the lease names it (option 224)
 	MTU       int           // 0 = the interface's own
 	Lease     time.Duration // 0 = for ever
 
