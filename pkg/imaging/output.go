@@ -57,7 +57,7 @@ func (o *output) copyFrom(ctx context.Context, r *stream.Reader, off int64, abor
 	for range writers {
 		g.Go(func() error {
 			for p := range pieces {
-				err := o.put(ctx, p.off, p.block.Data)
+				err := o.put(ctx, p.off, p.block.Data, p.block.Zero)
 				p.block.Release()
 				if err != nil {
 					return err
@@ -94,8 +94,9 @@ func (o *output) copyFrom(ctx context.Context, r *stream.Reader, off int64, abor
 	return off, err
 }
 
-// put writes data at off, except for what is held back.
-func (o *output) put(ctx context.Context, off int64, data []byte) error {
+// put writes data at off, except for what is held back. zero tells that data is
+// known to be all zeros.
+func (o *output) put(ctx context.Context, off int64, data []byte, zero bool) error {
 	for _, h := range o.held {
 		end := off + int64(len(data))
 		from, to := max(off, h.off), min(end, h.off+int64(len(h.data)))
@@ -103,30 +104,41 @@ func (o *output) put(ctx context.Context, off int64, data []byte) error {
 			continue
 		}
 		copy(h.data[from-h.off:], data[from-off:to-off])
-		if err := o.put(ctx, off, data[:from-off]); err != nil {
+		if err := o.put(ctx, off, data[:from-off], zero); err != nil {
 			return err
 		}
-		return o.put(ctx, to, data[to-off:])
+		return o.put(ctx, to, data[to-off:], zero)
+	}
+	if zero && len(data) >= leastZero {
+		return o.putRun(ctx, off, data, true)
 	}
 	least := leastZero
 	if o.fresh {
 		least = grain
 	}
 	return runs(data, least, func(r run) error {
-		if err := context.Cause(ctx); err != nil {
-			return err
-		}
-		at, n := off+int64(r.from), int64(r.to-r.from)
-		defer o.written.Add(n)
-		if !r.zero {
-			_, err := o.dev.WriteAt(data[r.from:r.to], at)
-			return err
-		}
-		if o.fresh {
-			return nil
-		}
-		return o.dev.Zero(ctx, at, n)
+		return o.putRun(ctx, off+int64(r.from), data[r.from:r.to], r.zero)
 	})
+}
+
+// putRun writes data that is, or is not, to be zeroed by the disk itself.
+func (o *output) putRun(ctx context.Context, off int64, data []byte, zero bool) error {
+	if err := context.Cause(ctx); err != nil {
+		return err
+	}
+	n := int64(len(data))
+	switch {
+	case !zero:
+		if _, err := o.dev.WriteAt(data, off); err != nil {
+			return err
+		}
+	case !o.fresh:
+		if err := o.dev.Zero(ctx, off, n); err != nil {
+			return err
+		}
+	}
+	o.written.Add(n)
+	return nil
 }
 
 // hold keeps the parts of the image at the given places, but for its head,
