@@ -15,8 +15,8 @@ import (
 )
 
 // standalone are the commands that also come as programs of their own, for
-// any Linux on x86-64: to rejoin from, and to write disks with.
-var standalone = []string{"orbit", "imagenode", "savenode"}
+// any Linux on x86-64: to rejoin from, to write disks with, and to be the head.
+var standalone = []string{"orbit", "imagenode", "savenode", "orbitd"}
 
 type artifactsOptions struct{ dir, kernel, stub, cmdline string }
 
