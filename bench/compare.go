@@ -19,6 +19,7 @@ import (
 type contender struct {
 	name   string
 	ours   bool
+	copies bool // has nothing to decode: an image three times as large to fetch
 	stages [][]string
 	seen   []result
 }
@@ -42,7 +43,7 @@ func (s *set) contenders(target string) []*contender {
 		{name: "zstd | dd, many frames", stages: [][]string{{"zstd", "-dcq", s.frames}, dd}},
 		{name: "zstd | dd, one frame", stages: [][]string{{"zstd", "-dcq", s.frame}, dd}},
 		{name: "qemu-img, qcow2 with zstd", stages: [][]string{qemu(s.packed)}},
-		{name: "qemu-img, qcow2 as it is", stages: [][]string{qemu(s.plain)}},
+		{name: "qemu-img, qcow2 as it is", copies: true, stages: [][]string{qemu(s.plain)}},
 	}
 }
 
@@ -77,23 +78,33 @@ func (s *set) compare(ctx context.Context, target string, rounds int) (string, e
 
 func table(all []*contender) string {
 	var b strings.Builder
-	var ours, theirs time.Duration
+	var ours, decoders, others time.Duration // the best of each
 	fmt.Fprintf(&b, "%-32s %8s %11s %8s %9s\n", "", "wall", "rate", "CPU", "memory")
 	for _, c := range all {
 		wall := median(c.seen, func(r result) time.Duration { return r.wall })
 		cpu := median(c.seen, func(r result) time.Duration { return r.cpu })
 		peak := slices.MaxFunc(c.seen, func(a, b result) int { return int(a.peak - b.peak) }).peak
 		fmt.Fprintf(&b, "%-32s %6.2f s %5.0f MiB/s %6.2f s %6d MB\n", c.name, wall.Seconds(), diskSize/float64(1<<20)/wall.Seconds(), cpu.Seconds(), peak/1e6)
-		best := &theirs
-		if c.ours {
-			best = &ours
-		}
-		if *best == 0 || wall < *best {
-			*best = wall
+		switch {
+		case c.ours:
+			ours = best(ours, wall)
+		case c.copies:
+			others = best(others, wall)
+		default:
+			decoders, others = best(decoders, wall), best(others, wall)
 		}
 	}
-	fmt.Fprintf(&b, "imagenode is %.2f times as fast as the best of the others\n", theirs.Seconds()/ours.Seconds())
+	fmt.Fprintf(&b, "imagenode is %.2f times as fast as the best of those that decompress, %.2f times as the best of all\n",
+		decoders.Seconds()/ours.Seconds(), others.Seconds()/ours.Seconds())
 	return b.String()
+}
+
+// best is the shorter time; 0 is none yet.
+func best(a, b time.Duration) time.Duration {
+	if a == 0 {
+		return b
+	}
+	return min(a, b)
 }
 
 func median(all []result, of func(result) time.Duration) time.Duration {
