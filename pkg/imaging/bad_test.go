@@ -59,6 +59,8 @@ func TestRefused(t *testing.T) {
 			"for sectors of 512 bytes, not of 4096", nil},
 		{"no such file", size, 512, WriteOptions{Source: good + "x"}, "no such file", nil},
 		{"404", size, 512, WriteOptions{Source: server.URL + "/image.zst"}, "404", new(*transfer.StatusError)},
+		{"first byte damaged", size, 512, WriteOptions{Source: store(t, "i.zst", append([]byte{0}, compress(t, stream.Zstd, image)[1:]...))},
+			"does not begin like a .zst file", nil},
 		{"empty image", size, 512, WriteOptions{Source: store(t, "i", nil)}, "is empty", nil},
 		{"cut in the head", size, 512, WriteOptions{Source: store(t, "i", compress(t, stream.Zstd, image)[:5000])}, "ends too early", new(*stream.TruncatedError)},
 		{"damaged in the head", size, 512, WriteOptions{Source: store(t, "i", damaged)}, "damaged", new(*stream.FormatError)},

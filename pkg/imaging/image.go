@@ -9,6 +9,8 @@ import (
 	"fmt"
 	"hash"
 	"io"
+	"net/url"
+	"path"
 	"sync/atomic"
 
 	"github.com/orbit-pxe/orbit/pkg/partition"
@@ -121,7 +123,24 @@ func (m *image) peek(asked int) error {
 	if n == 0 {
 		return fmt.Errorf("image %s is empty", m.name)
 	}
+	if ext := compressed(m.name); ext != "" && m.stream.Format() == stream.Raw {
+		return fmt.Errorf("image %s is not what its name says: it does not begin like a %s file (damaged, or another file behind that name?)", m.name, ext)
+	}
 	return m.readTable(asked)
+}
+
+// compressed is the ending of a name that promises compression. The content
+// tells the format, but a file that lost its first bytes must not be taken for
+// a raw disk.
+func compressed(name string) string {
+	if u, err := url.Parse(name); err == nil && u.Path != "" {
+		name = u.Path
+	}
+	switch ext := path.Ext(name); ext {
+	case ".gz", ".xz", ".zst", ".bz2":
+		return ext
+	}
+	return ""
 }
 
 // readTable understands the partition table in the head.
