@@ -5,7 +5,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"hash"
 	"io"
@@ -112,12 +111,9 @@ func (m *image) peek(asked int) error {
 	m.head = make([]byte, headSize)
 	n, err := io.ReadFull(m.stream, m.head)
 	m.head = m.head[:n]
-	if err != nil && !errors.Is(err, io.ErrUnexpectedEOF) && err != io.EOF {
-		return err
-	}
-	// ReadFull's own "unexpected EOF" means a whole, short image; the
-	// decoder's means a cut one, and says so by its type.
-	if cut := (*stream.TruncatedError)(nil); errors.As(err, &cut) {
+	// ReadFull's own "unexpected EOF" means a whole, short image. The decoder's
+	// and the source's only wrap it, and mean a cut one.
+	if err != nil && err != io.ErrUnexpectedEOF && err != io.EOF {
 		return err
 	}
 	if n == 0 {

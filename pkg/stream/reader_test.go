@@ -196,9 +196,11 @@ func TestTrailing(t *testing.T) {
 	}
 }
 
-// TestSourceError checks that an error of the source comes out as itself.
+// TestSourceError checks that an error of the source comes out as itself, also
+// one that wraps the EOF of a connection: the end of that is not the end of the
+// file.
 func TestSourceError(t *testing.T) {
-	broken := errors.New("cable pulled")
+	broken := &sourceError{io.EOF}
 	in := sample(9 << 20)
 	for _, k := range tools {
 		in := in
@@ -214,13 +216,19 @@ func TestSourceError(t *testing.T) {
 					_, err = io.Copy(io.Discard, r)
 					r.Close()
 				}
-				if !errors.Is(err, broken) || errors.Is(err, io.ErrUnexpectedEOF) {
+				var got *sourceError
+				if !errors.As(err, &got) || errors.Is(err, io.ErrUnexpectedEOF) {
 					t.Errorf("after %d of %d bytes: %v", n, len(packed), err)
 				}
 			}
 		})
 	}
 }
+
+type sourceError struct{ error }
+
+func (e *sourceError) Error() string { return "cable pulled: " + e.error.Error() }
+func (e *sourceError) Unwrap() error { return e.error }
 
 func TestOddReaders(t *testing.T) {
 	in := sample(200_000)

@@ -1,7 +1,6 @@
 package stream
 
 import (
-	"errors"
 	"io"
 	"sync"
 )
@@ -108,8 +107,10 @@ func (s *source) take(c chunk) {
 	}
 	s.count += int64(len(c.buf))
 	switch {
-	case errors.Is(c.err, io.EOF):
-		s.eof, s.end = true, io.EOF
+	// Only io.EOF itself is the end. A source that gave up may wrap the EOF of
+	// a dead connection.
+	case c.err == io.EOF:
+		s.eof = true
 	case c.err != nil:
 		s.err = c.err
 	}
