@@ -4,6 +4,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -17,7 +18,10 @@ func TestThenReboot(t *testing.T) {
 	l := newLab(t, ethernet)
 	l.serve()
 	l.assign(api.Job{Kind: api.Image, Then: api.Reboot})
-	m := l.start(qemu.Node{Firmware: qemu.UEFI, Disks: []qemu.Disk{l.empty(qemu.SATA, 2<<30)}})
+	// OVMF tries the network's other protocols before the disk: IPv6 would
+	// cost a minute for nothing.
+	m := l.start(qemu.Node{Firmware: qemu.UEFI, Disks: []qemu.Disk{l.empty(qemu.SATA, 2<<30)},
+		Extra: []string{"-fw_cfg", "name=opt/org.tianocore/IPv6PXESupport,string=no"}})
 	l.see(m, `Linux version 6\.12`, banner, `GNU GRUB|Welcome to GRUB`, `Linux version 6\.1\.`)
 	l.login(m)
 	if m.Resets() == 0 {
@@ -65,21 +69,21 @@ func TestServerComesBack(t *testing.T) {
 	l.serve()
 	l.assign(api.Job{Kind: api.Image})
 	m := l.start(qemu.Node{Disks: []qemu.Disk{l.empty(qemu.NVMe, 2<<30)}})
-	before := l.fetching()
+	l.fetching()
 	l.head.Stop()
 	l.check(l.head.Start(l.ctx))
 	l.login(m)
-	n := l.succeeded()
+	l.succeeded()
 	l.noFirmware(m, `Linux version 6\.12`)
-	for _, e := range n.Events {
-		if e.Step == api.Fetch && e.State == api.Done && e.Bytes > e.Total && e.Total > 0 {
-			t.Errorf("%d bytes fetched of an image of %d, after a break at %d: it began anew", e.Bytes, e.Total, before)
-		}
+	log, err := os.ReadFile(l.head.Log())
+	l.check(err)
+	if !regexp.MustCompile(`path=/images/debian-12\.img\.zst .*range="?bytes=[1-9]`).Match(log) {
+		t.Errorf("the second head's log shows no request for the rest of the image:\n%s", log)
 	}
 }
 
-// fetching waits until a part of the image has been received and tells how much.
-func (l *lab) fetching() int64 {
+// fetching waits until a part of the image has been received.
+func (l *lab) fetching() {
 	l.Helper()
 	tick := time.NewTicker(100 * time.Millisecond)
 	defer tick.Stop()
@@ -90,7 +94,7 @@ func (l *lab) fetching() int64 {
 					l.Fatal("the image was fetched before the head could be stopped")
 				}
 				if e.Step == api.Fetch && e.State == api.Progress && e.Bytes > 0 {
-					return e.Bytes
+					return
 				}
 			}
 		}
