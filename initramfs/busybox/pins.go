@@ -7,11 +7,6 @@ package busybox
 // Commands are not importable; these imports only tell `go mod tidy`, which
 // looks at files of every build tag, to keep what the commands need in go.mod.
 import (
-	_ "./cmds/imagenode"
-	_ "./cmds/inventory"
-	_ "./cmds/orbit"
-	_ "./cmds/savenode"
-	_ "./initramfs/shell"
 	_ "github.com/u-root/u-root/cmds/core/blkid"
 	_ "github.com/u-root/u-root/cmds/core/cat"
 	_ "github.com/u-root/u-root/cmds/core/chmod"

@@ -12,6 +12,6 @@
 	// looks at files of every build tag, to keep what the commands need in go.mod.
 	import (
 	EOF
-	sed -n 's,^\([a-z]*\.[a-z]*/[^ ]*\) .*,\t_ "\1",p' ../commands | sort
+	sed -n 's,^\([a-z][a-z]*\.[a-z]*/[^ ]*\) .*,\t_ "\1",p' ../commands | sort
 	echo ')'
 } >pins.go
