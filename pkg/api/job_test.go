@@ -1,0 +1,43 @@
+package api
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestValidate(t *testing.T) {
+	good := Job{Kind: Image, Image: "http://10.0.0.1/a.img.zst", Disk: "first", Then: Kexec, SHA256: strings.Repeat("0a", 32)}
+	tests := []struct {
+		name   string
+		change func(*Job)
+		want   []string // parts of the message, none = valid
+	}{
+		{"image", func(*Job) {}, nil},
+		{"what follows may be left out", func(j *Job) { j.Then = "" }, nil},
+		{"https", func(j *Job) { j.Image = "https://h/x" }, nil},
+		{"shell needs nothing", func(j *Job) { *j = Job{Kind: Shell} }, nil},
+		{"no URL", func(j *Job) { j.Image = "a.img.zst" }, []string{"not an http or https URL"}},
+		{"another scheme", func(j *Job) { j.Image = "ftp://h/x" }, []string{"not an http or https URL"}},
+		{"no disk", func(j *Job) { j.Disk = "" }, []string{"no disk named"}},
+		{"save needs both", func(j *Job) { *j = Job{Kind: Save} }, []string{"not an http", "no disk named"}},
+		{"unknown kind", func(j *Job) { j.Kind = "imge" }, []string{`"imge" unknown`}},
+		{"unknown end", func(j *Job) { j.Then = "halt" }, []string{`"halt" unknown`}},
+		{"short digest", func(j *Job) { j.SHA256 = "0a" }, []string{"64 hexadecimal"}},
+		{"digest of other letters", func(j *Job) { j.SHA256 = strings.Repeat("0g", 32) }, []string{"64 hexadecimal"}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			job := good
+			tt.change(&job)
+			err := job.Validate()
+			if (err == nil) != (tt.want == nil) {
+				t.Fatalf("Validate = %v, want %q", err, tt.want)
+			}
+			for _, w := range tt.want {
+				if !strings.Contains(err.Error(), w) {
+					t.Errorf("Validate = %v, want %q", err, w)
+				}
+			}
+		})
+	}
+}
