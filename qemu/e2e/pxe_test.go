@@ -1,6 +1,8 @@
 package e2e
 
 import (
+	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -37,6 +39,26 @@ func TestPXEWithE1000(t *testing.T) {
 	l.serve()
 	l.assign(api.Job{Kind: api.Image})
 	m := l.start(qemu.Node{NIC: "e1000", Disks: []qemu.Disk{l.empty(qemu.SATA, 2<<30)}})
+	l.login(m)
+	l.succeeded()
+	l.noFirmware(m, `Linux version 6\.12`)
+}
+
+// Firmware that loads kernel and initramfs as one EFI image, without iPXE: no
+// command line comes with it, so the node asks the network for its head.
+func TestPXEWithoutIPXE(t *testing.T) {
+	l := newLab(t, ethernet)
+	artifacts := l.TempDir()
+	build := exec.Command("go", "run", "./initramfs", "artifacts", "-kernel", filepath.Join(l.out, "vmlinuz"), "-o", artifacts,
+		"-cmdline", "console=tty0 console=ttyS0,115200 "+qemu.NoTimerCheck)
+	build.Dir = "../.."
+	if out, err := build.CombinedOutput(); err != nil {
+		l.Fatalf("build an EFI image for emulated machines: %v\n%s", err, out)
+	}
+	l.serve("--uefi-direct", "--artifacts", artifacts)
+	l.assign(api.Job{Kind: api.Image})
+	m := l.start(qemu.Node{Firmware: qemu.UEFI, Disks: []qemu.Disk{l.empty(qemu.NVMe, 2<<30)}})
+	l.see(m, `Linux version 6\.12`, `head: http://.*, as the network says`)
 	l.login(m)
 	l.succeeded()
 	l.noFirmware(m, `Linux version 6\.12`)
