@@ -93,8 +93,9 @@ type holder struct {
 	user bool          // in a user namespace, for want of root
 }
 
-// startHolder makes the namespace. It is told to remove dir when it ends.
-func startHolder(dir string) (*holder, error) {
+// startHolder makes the namespace, or without one only sees to it that dir is
+// removed when it ends.
+func startHolder(dir string, namespace bool) (*holder, error) {
 	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return nil, fmt.Errorf("make socket pair for the namespace holder: %w", err)
@@ -109,8 +110,11 @@ func startHolder(dir string) (*holder, error) {
 	h := &holder{cmd: exec.Command(self), turn: make(chan struct{}, 1), user: os.Geteuid() != 0}
 	h.cmd.Env = append(os.Environ(), holderEnv+"="+dir)
 	h.cmd.Stdin, h.cmd.Stderr = theirs, os.Stderr
-	h.cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET}
-	if h.user {
+	h.cmd.SysProcAttr = &syscall.SysProcAttr{}
+	if namespace {
+		h.cmd.SysProcAttr.Cloneflags |= syscall.CLONE_NEWNET
+	}
+	if namespace && h.user {
 		h.cmd.SysProcAttr.Cloneflags |= syscall.CLONE_NEWUSER
 		h.cmd.SysProcAttr.UidMappings = []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getuid(), Size: 1}}
 		h.cmd.SysProcAttr.GidMappings = []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getgid(), Size: 1}}

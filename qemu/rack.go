@@ -33,6 +33,7 @@ type Rack struct {
 	log    *slog.Logger
 	work   string  // sockets, firmware variables; short, since socket paths are
 	holder *holder // nil on the user-mode network
+	keeper *holder // removes work on the user-mode network
 
 	mu       sync.Mutex
 	machines []*Machine
@@ -64,21 +65,29 @@ func New(o Options) (*Rack, error) {
 		os.RemoveAll(work)
 		return nil, fmt.Errorf("make log directory: %w", err)
 	}
-	if o.UserNetwork {
-		return r, nil
-	}
-	if err := r.private(); err != nil {
+	if !o.UserNetwork {
+		err := r.private()
+		if err == nil {
+			return r, nil
+		}
 		r.log.Warn("no private network here; nodes get QEMU's user-mode network, without PXE from our own servers", "cause", err)
+	}
+	if r.keeper, err = startHolder(work, false); err != nil {
+		os.RemoveAll(work)
+		return nil, err
 	}
 	return r, nil
 }
+
+// Scratch is a directory that goes away with the rack.
+func (r *Rack) Scratch() string { return r.work }
 
 // Private tells whether the rack has its own Ethernet, as PXE needs.
 func (r *Rack) Private() bool { return r.holder != nil }
 
 // private makes the namespace and its bridge.
 func (r *Rack) private() error {
-	h, err := startHolder(r.work)
+	h, err := startHolder(r.work, true)
 	if err != nil {
 		return err
 	}
@@ -184,8 +193,8 @@ func (r *Rack) listen() (net.Listener, error) {
 func (r *Rack) Close() error {
 	r.mu.Lock()
 	machines, others, servers := r.machines, r.others, r.servers
-	holder := r.holder
-	r.machines, r.others, r.servers, r.holder = nil, nil, nil, nil
+	space, keeper := r.holder, r.keeper
+	r.machines, r.others, r.servers, r.holder, r.keeper = nil, nil, nil, nil, nil
 	r.mu.Unlock()
 	var errs []error
 	for _, m := range machines {
@@ -197,8 +206,10 @@ func (r *Rack) Close() error {
 	for _, s := range servers {
 		errs = append(errs, s.Close())
 	}
-	if holder != nil {
-		errs = append(errs, holder.close())
+	for _, h := range []*holder{space, keeper} {
+		if h != nil {
+			errs = append(errs, h.close())
+		}
 	}
 	return errors.Join(append(errs, os.RemoveAll(r.work))...)
 }

@@ -65,6 +65,9 @@ func run(ctx context.Context, stdout, stderr io.Writer, args []string) error {
 	}
 	defer rack.Close()
 	story, err := play(ctx, rack, o, stdout)
+	if errors.Is(err, context.Canceled) {
+		return fmt.Errorf("interrupted; what the console showed is in %s", o.out)
+	}
 	if err != nil {
 		return err
 	}
@@ -140,12 +143,7 @@ func play(ctx context.Context, rack *qemu.Rack, o options, stdout io.Writer) (*s
 	if !rack.Private() {
 		return nil, errors.New("PXE needs a network of our own: run as root, or allow user namespaces and /dev/net/tun to this user")
 	}
-	work, err := os.MkdirTemp("", "demo")
-	if err != nil {
-		return nil, err
-	}
-	defer os.RemoveAll(work)
-	orbitd := filepath.Join(work, "orbitd")
+	orbitd := filepath.Join(rack.Scratch(), "orbitd")
 	if err := qemu.BuildHead(ctx, orbitd); err != nil {
 		return nil, err
 	}
@@ -167,7 +165,7 @@ func play(ctx context.Context, rack *qemu.Rack, o options, stdout io.Writer) (*s
 	}
 	fmt.Fprintf(stdout, "Head at %s; node %s: %s, empty %s disk of 4 GiB, %d MiB, %s. Power on.\n", head.URL, mac, o.firmware, o.bus, o.memory, accel)
 	machine, err := rack.Start(qemu.Node{Name: "node", MAC: mac, Firmware: o.firmware, Memory: o.memory,
-		Disks: []qemu.Disk{{Bus: o.bus, Path: filepath.Join(work, "disk"), Size: 4 << 30}}})
+		Disks: []qemu.Disk{{Bus: o.bus, Path: filepath.Join(rack.Scratch(), "disk"), Size: 4 << 30}}})
 	if err != nil {
 		return nil, err
 	}
