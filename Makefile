@@ -73,7 +73,7 @@ deps: go ## install the Debian packages that are missing
 	echo "missing Debian packages:" $$missing; \
 	sudo=; if [ $$(id -u) != 0 ]; then sudo=sudo; \
 	  if [ -t 0 ]; then read -r -p "install them with sudo apt-get? [Y/n] " a; case $$a in [nN]*) exit 1;; esac; fi; fi; \
-	$$sudo apt-get update -qq && $$sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing >$${TMPDIR:-/tmp}/orbit-apt.log 2>&1 \
+	$$sudo apt-get update -qq && $$sudo env DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=300 install -y -qq --no-install-recommends $$missing >$${TMPDIR:-/tmp}/orbit-apt.log 2>&1 \
 	  || { tail -20 $${TMPDIR:-/tmp}/orbit-apt.log; exit 1; }
 
 go: # a Go new enough to fetch the one go.mod names
