@@ -215,12 +215,18 @@ func (c *Console) Send(text string) error {
 	return nil
 }
 
+// prompt is a shell's, behind which the kernel may have said something.
+const prompt = `[#$] (?:\[ *\d+\.\d+\] .*\n)*$`
+
+// kernelSays is a line of the kernel's between those of a command.
+var kernelSays = regexp.MustCompile(`(?m)^\[ *\d+\.\d+\] .*\n?`)
+
 // Login waits for a login prompt and logs in.
 func (c *Console) Login(ctx context.Context, user, password string) error {
 	for _, step := range []struct{ want, send string }{
 		{`login: `, user + "\n"},
 		{`Password: `, password + "\n"},
-		{`[#$] $`, ""},
+		{prompt, ""},
 	} {
 		if _, err := c.Expect(ctx, step.want); err != nil {
 			return err
@@ -243,8 +249,8 @@ func (c *Console) Shell(ctx context.Context, command string) (output string, sta
 	if err != nil {
 		return "", "", err
 	}
-	_, err = c.Expect(ctx, `[#$] $`)
-	return strings.TrimSpace(m.Groups[1]), m.Groups[2], err
+	_, err = c.Expect(ctx, prompt)
+	return strings.TrimSpace(kernelSays.ReplaceAllString(m.Groups[1], "")), m.Groups[2], err
 }
 
 // escape drops terminal escape sequences (ECMA-48 CSI, OSC and two-byte ones)

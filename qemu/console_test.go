@@ -92,3 +92,32 @@ func TestExpectHonoursContext(t *testing.T) {
 		t.Errorf("expect: %v, want %v", err, why)
 	}
 }
+
+// A kernel that says something at the prompt and amid a command's output
+// disturbs neither.
+func TestShellAmidKernelMessages(t *testing.T) {
+	c, w, _ := port(t)
+	keys, keyboard := io.Pipe()
+	c.in = keyboard
+	go func() {
+		line := make([]byte, 100)
+		for _, say := range []string{
+			"root\nPassword: ",
+			"\nroot@node:~# [   33.881165] driver: nothing to drive\n[   33.9] driver: still nothing\n",
+			"findmnt; echo rack\"-exit\" $?\n[   34.0] driver: gone\n/dev/sda3\nrack-exit 0\nroot@node:~# ",
+		} {
+			for n := 0; n == 0; { // an empty line is a line to a pipe
+				n, _ = keys.Read(line)
+			}
+			io.WriteString(w, say)
+		}
+	}()
+	go io.WriteString(w, "node login: ")
+	if err := c.Login(context.Background(), "root", "orbit"); err != nil {
+		t.Fatal(err)
+	}
+	out, status, err := c.Shell(context.Background(), "findmnt")
+	if err != nil || out != "/dev/sda3" || status != "0" {
+		t.Errorf("shell: %q, status %s, %v", out, status, err)
+	}
+}

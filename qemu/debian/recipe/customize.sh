@@ -51,6 +51,10 @@ CONF
 rm -f "$root/etc/resolv.conf"
 ln -s /run/systemd/resolve/resolv.conf "$root/etc/resolv.conf"
 
+# The serial console is a person's or a test's terminal: drivers that find
+# nothing to drive must not write into it. dmesg has all.
+echo 'kernel.printk = 3 4 1 3' >"$root/etc/sysctl.d/console.conf"
+
 cat >"$root/etc/fstab" <<CONF
 UUID=$ROOT_UUID / ext4 errors=remount-ro 0 1
 UUID=$ESP_UUID /boot/efi vfat umask=0077,nofail 0 0
