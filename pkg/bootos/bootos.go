@@ -138,6 +138,7 @@ func (vs *volumes) prepare(s System, change edit) (_ *payload, err error) {
 		return nil, fmt.Errorf("read kernel %s: %w", e.Kernel, err)
 	}
 	p.release = k.Release
+	change.Initrd = len(e.Initrds) > 0
 	if p.cmdline, err = change.apply(e.Cmdline, k.MaxCmdline); err != nil {
 		return nil, err
 	}

@@ -181,7 +181,7 @@ func TestPartitions(t *testing.T) {
 	if want := dev + "p1:/EFI/ubuntu/grub.cfg"; s.Config.String() != want {
 		t.Errorf("configuration %s, want %s", s.Config, want)
 	}
-	if want := "root=0x0301 console=ttyS0 orbit.was=here -- single"; cmdline != want {
+	if want := "root=/dev/block/3:1 console=ttyS0 orbit.was=here -- single"; cmdline != want {
 		t.Errorf("command line %q, want %q", cmdline, want)
 	}
 	if kernel != bzImage("6.8.0") || initrd != "initrd" {

@@ -104,6 +104,10 @@ func TestCmdline(t *testing.T) {
 	}{
 		{"untouched", "root=/dev/sda1 ro", edit{}, "root=/dev/sda1 ro"},
 		{"old root number", "BOOT_IMAGE=/vmlinuz root=0x0301 ro", edit{}, "root=0x0301 ro"},
+		{"old root number for an initrd", "root=0x0301 ro", edit{Initrd: true}, "root=/dev/block/3:1 ro"},
+		{"large minor", "ro", edit{Initrd: true, Append: "root=0x10310302"}, "ro root=/dev/block/259:66306"},
+		{"no number", "root=0xyz ro", edit{Initrd: true}, "root=0xyz ro"},
+		{"root by name", "root=/dev/sda1 ro", edit{Initrd: true}, "root=/dev/sda1 ro"},
 		{"console added", "ro quiet", edit{Consoles: []string{"tty0", "ttyS0,115200"}}, "ro quiet console=tty0 console=ttyS0,115200"},
 		{"console replaced", "console=ttyS0,9600n8 ro", edit{Consoles: []string{"ttyS0,115200"}}, "ro console=ttyS0,115200"},
 		{"other console stays", "console=ttyS1 ro console=tty0", edit{Consoles: []string{"tty0"}}, "console=ttyS1 ro console=tty0"},

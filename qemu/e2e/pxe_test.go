@@ -33,15 +33,22 @@ func TestPXE(t *testing.T) {
 	}
 }
 
-// Secondary network cards of older machines have their own ROM and driver.
-func TestPXEWithE1000(t *testing.T) {
+// An older machine: a network card with its own ROM and driver, and a root
+// told by the number of its device (sda3 is 8:3).
+func TestPXEOldStyle(t *testing.T) {
 	l := newLab(t, ethernet)
 	l.serve()
-	l.assign(api.Job{Kind: api.Image})
+	l.assign(api.Job{Kind: api.Image, Append: "root=0x0803"})
 	m := l.start(qemu.Node{NIC: "e1000", Disks: []qemu.Disk{l.empty(qemu.SATA, 2<<30)}})
 	l.login(m)
 	l.succeeded()
 	l.noFirmware(m, `Linux version 6\.12`)
+	if words := l.shell(m, "cat /proc/cmdline"); !strings.Contains(words, " root=/dev/block/8:3") {
+		t.Errorf("command line is %q, want its root by number", words)
+	}
+	if disk := l.shell(m, "findmnt -no MAJ:MIN /"); disk != "8:3" {
+		t.Errorf("root is on device %s, want it on 8:3", disk)
+	}
 }
 
 // Firmware that loads kernel and initramfs as one EFI image, without iPXE: no
