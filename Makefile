@@ -33,7 +33,7 @@ demo: deps artifacts debian ## watch a machine with an empty disk come up as Deb
 
 test: deps lint artifacts debian ## every test: units, then machines booted in the virtual rack
 	@mkdir -p $(OUT)
-	ORBIT_OUT=$(abspath $(OUT)) $(GOTESTSUM) --format pkgname-and-test-fails --jsonfile $(OUT)/test.json -- -p 1 -timeout 55m ./...
+	ORBIT_SLOW=1 ORBIT_OUT=$(abspath $(OUT)) $(GOTESTSUM) --format pkgname-and-test-fails --jsonfile $(OUT)/test.json -- -p 1 -timeout 55m ./...
 	@echo; echo "Tests that took more than 5 s, the machines that booted among them:"
 	@$(GOTESTSUM) tool slowest --threshold 5s --jsonfile $(OUT)/test.json
 
