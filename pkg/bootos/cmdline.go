@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/orbit-pxe/orbit/pkg/bootparam"
 	"github.com/orbit-pxe/orbit/pkg/kexec"
 )
 
@@ -23,7 +24,7 @@ type edit struct {
 // follows "--" belongs to the system's init and stays at the end. Nothing else
 // changes but a root= that is a number and meant for an initrd, see byNumber.
 func (e edit) apply(cmdline string, max int) (string, error) {
-	words, rest := split(cmdline), []string(nil)
+	words, rest := bootparam.Words(cmdline), []string(nil)
 	if i := slices.Index(words, "--"); i >= 0 {
 		words, rest = words[:i], words[i:]
 	}
@@ -47,7 +48,7 @@ func (e edit) apply(cmdline string, max int) (string, error) {
 			out = append(out, "console="+c)
 		}
 	}
-	out = append(out, split(e.Append)...)
+	out = append(out, bootparam.Words(e.Append)...)
 	if e.Initrd {
 		for i, w := range out {
 			out[i] = byNumber(w)
@@ -83,20 +84,4 @@ func byNumber(word string) string {
 func device(console string) string {
 	name, _, _ := strings.Cut(console, ",")
 	return name
-}
-
-// split cuts a command line into words as the kernel does (lib/cmdline.c):
-// blanks separate, except between double quotes.
-func split(s string) []string {
-	var words []string
-	quoted := false
-	for _, w := range strings.FieldsFunc(s, func(r rune) bool {
-		if r == '"' {
-			quoted = !quoted
-		}
-		return !quoted && (r == ' ' || r == '\t' || r == '\n' || r == '\r')
-	}) {
-		words = append(words, w)
-	}
-	return words
 }
