@@ -21,7 +21,12 @@ var layers = map[string]int{
 	"pkg/api":       0,
 	"pkg/bootcfg":   0,
 	"pkg/bootparam": 0,
+	"pkg/extent":    0,
+	"pkg/fsmap":     0,
+	"pkg/image":     0,
 	"pkg/partition": 0,
+	"pkg/qcow2":     0,
+	"pkg/sign":      0,
 	"pkg/stream":    0,
 	"pkg/units":     0,
 	"pkg/version":   0,
@@ -30,12 +35,15 @@ var layers = map[string]int{
 	"pkg/blockdev": 1,
 	"pkg/console":  1,
 	"pkg/kexec":    1,
+	"pkg/layout":   1,
 	"pkg/netup":    1,
 	"pkg/pid1":     1,
 	"pkg/progress": 1,
+	"pkg/scrub":    1,
 	"pkg/transfer": 1,
 
 	// Engines.
+	"pkg/adapt":     2,
 	"pkg/bootos":    2,
 	"pkg/imaging":   2,
 	"pkg/inventory": 2,
@@ -55,7 +63,7 @@ var layers = map[string]int{
 
 // values may be imported from their own floor too: they are the vocabulary of
 // the formats.
-var values = map[string]bool{"pkg/api": true, "pkg/units": true, "pkg/version": true}
+var values = map[string]bool{"pkg/api": true, "pkg/extent": true, "pkg/units": true, "pkg/version": true}
 
 // forbidden on a node: reflection that keeps dead code alive, and what only
 // the head needs.
