@@ -130,7 +130,7 @@ func (b *builder) busybox(list busybox.List) busybox.Build {
 		List:   list,
 		Stamp:  b.source.stamp(),
 		// What bytes of images pass through.
-		Inlined: []string{b.source.module + "/...", "github.com/klauspost/compress/...", "compress/...", "hash/..."},
+		Inlined: []string{b.source.module + "/...", "github.com/klauspost/compress/...", "github.com/zeebo/blake3/...", "compress/...", "hash/..."},
 	}
 }
 

@@ -1,0 +1,121 @@
+package image
+
+import (
+	"bytes"
+	"errors"
+	"math/rand/v2"
+	"testing"
+)
+
+// Every bit of an image counts: whichever is flipped, the image is refused,
+// or (in what no reader looks at) holds what it held.
+func TestBitFlips(t *testing.T) {
+	content, used := disk(3, 3*mib+4096, 4096)
+	b := pack(t, content, used, 1, meta, nil)
+	want := masked(content, used)
+	r := rand.New(rand.NewPCG(1, 1))
+	x, err := ReadIndex(bytes.NewReader(b), int64(len(b)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	flips := make([]int64, 0, 1000)
+	for i := x.DataEnd() * 8; i < int64(len(b))*8; i += 1 + r.Int64N(16) {
+		flips = append(flips, i) // the index, densely
+	}
+	for range 300 {
+		flips = append(flips, r.Int64N(x.DataEnd()*8))
+	}
+	for _, i := range flips {
+		bad := bytes.Clone(b)
+		bad[i/8] ^= 1 << (i % 8)
+		got, _, err := unpack(bad)
+		var format *FormatError
+		var digest *DigestError
+		switch {
+		case err == nil && bytes.Equal(got, want) && i < x.DataEnd()*8: // a checksum, or a frame of zeros
+		case err == nil:
+			t.Fatalf("bit %d flipped: taken as whole", i)
+		case !errors.As(err, &format) && !errors.As(err, &digest) && !errors.Is(err, ErrNoIndex):
+			t.Fatalf("bit %d flipped: %v", i, err)
+		}
+	}
+}
+
+func TestTruncated(t *testing.T) {
+	content, used := disk(4, 2*mib, 4096)
+	b := pack(t, content, used, 1, meta, nil)
+	for n := range len(b) {
+		if n > 4096 && n%97 != 0 {
+			continue
+		}
+		if _, _, err := unpack(b[:n]); !errors.Is(err, ErrNoIndex) {
+			t.Fatalf("cut to %d bytes: %v", n, err)
+		}
+		if _, _, err := unpack(b[n+1:]); err == nil {
+			t.Fatalf("the first %d bytes are missing, and nothing is said", n+1)
+		}
+	}
+}
+
+// Every index that decodes describes a disk without contradiction, and is the
+// one encoding of what it says.
+func FuzzIndex(f *testing.F) {
+	for seed, size := range map[uint64]int64{1: 512, 2: 5 * mib, 3: 130*mib + 4096} {
+		content, used := disk(seed, size, 4096)
+		b := pack(f, content, used, 1, meta, nil)
+		x, err := ReadIndex(bytes.NewReader(b), int64(len(b)))
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(x.encode()[headerSize:], x.end)
+	}
+	f.Fuzz(func(t *testing.T, b []byte, end int64) {
+		if len(b) < fixedSize+footerSize || end < 0 {
+			return
+		}
+		// What no attacker has to leave to chance: the footer, and the digest.
+		b = bytes.Clone(b)
+		foot := b[len(b)-footerSize:]
+		copy(foot, footerMagic[:])
+		le.PutUint32(foot[8:], Version)
+		le.PutUint32(foot[12:], 0)
+		le.PutUint64(foot[16:], uint64(len(b)-footerSize))
+		le.PutUint64(foot[24:], uint64(end)+headerSize+uint64(len(b)))
+		sum := Sum(b[:len(b)-32])
+		copy(foot[32:], sum[:])
+		x, err := ParseIndex(b)
+		if err != nil {
+			return
+		}
+		if x.Used.End() > x.Size {
+			t.Fatal("used behind the end")
+		}
+		next := int64(0)
+		for _, f := range x.Frames() {
+			if f.First != next || x.Range(f).Empty() {
+				t.Fatalf("frame %+v at span %d", f, next)
+			}
+			next += f.Count
+		}
+		if next != x.Spans() {
+			t.Fatalf("%d of %d spans", next, x.Spans())
+		}
+		x.Root()
+		y, err := ParseIndex(x.encode()[headerSize:])
+		if err != nil || y.Root() != x.Root() || !y.Used.Equal(x.Used) {
+			t.Fatalf("encoded again it is another: %v", err)
+		}
+	})
+}
+
+// FuzzOpen reads whatever is there, all of it.
+func FuzzOpen(f *testing.F) {
+	small, smallUsed := disk(1, 4096, 512)
+	f.Add(pack(f, small, smallUsed, 1, Meta{}, nil))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		content, x, err := unpack(b)
+		if err == nil && int64(len(content)) != x.Size {
+			t.Fatal("not all of it")
+		}
+	})
+}
