@@ -3,6 +3,8 @@ package image
 import (
 	"fmt"
 	"io"
+
+	"github.com/orbit-pxe/orbit/pkg/extent"
 )
 
 // Writer puts the spans of a disk into a file, first to last.
@@ -14,18 +16,23 @@ type Writer struct {
 	err   error
 }
 
-// NewWriter begins an image with what x says of Size, Sector, Used and Meta.
+// NewWriter begins an image with what x says of Size, Sector, Used and Meta. More
+// may be said until Close: see Lose and Note.
 func NewWriter(w io.Writer, x Index) (*Writer, error) {
 	if x.Size <= 0 || x.Used.End() > x.Size {
 		return nil, fmt.Errorf("begin image: used up to byte %d of %d", x.Used.End(), x.Size)
 	}
-	var err error
-	x.frames, x.end, x.Signature = nil, 0, nil
-	if x.meta, err = x.Meta.encode(); err != nil {
-		return nil, err
-	}
+	x.frames, x.end, x.Signature, x.meta = nil, 0, nil, nil
+	x.Used = x.Used.Clone()
 	return &Writer{w: w, index: &x}, nil
 }
+
+// Lose takes a range that could not be read out of what the image says it holds. Its
+// span must not have been appended yet, with anything but zeros there.
+func (w *Writer) Lose(r extent.Range) { w.index.Used.Remove(r) }
+
+// Note adds to Meta.Notes.
+func (w *Writer) Note(note string) { w.index.Meta.Notes = append(w.index.Meta.Notes, note) }
 
 // Append adds the next span. After an error the writer is of no use.
 func (w *Writer) Append(p Packed) error {
@@ -76,6 +83,9 @@ func (w *Writer) Close() (*Index, error) {
 	w.flush()
 	if w.err == nil && w.next != w.index.Spans() {
 		w.err = fmt.Errorf("write image: only %d of its %d spans", w.next, w.index.Spans())
+	}
+	if w.err == nil && w.index.meta == nil {
+		w.index.meta, w.err = w.index.Meta.encode()
 	}
 	if w.err != nil {
 		return nil, w.err

@@ -12,6 +12,11 @@ import (
 type Options struct {
 	Workers   int   // decoding goroutines; 0 means one per CPU
 	MaxMemory int64 // bytes of buffers; 0 means 40 MiB and 16 MiB a worker, and windows up to 128 MiB
+
+	// Skipped is told the content of every skippable frame of a zstd stream for
+	// which Wanted holds, before the frames behind it are decoded. Both may be nil.
+	Wanted  func(magic uint32, size int64) bool
+	Skipped func(content []byte)
 }
 
 // Reader decodes a stream. Use one of Next, Read and WriteTo; they may be mixed,
@@ -61,13 +66,19 @@ type limits struct {
 	workers int    // that decode whole frames
 	frame   int    // bytes of the largest frame that is held whole, decoded
 	window  uint64 // bytes of history allowed to a streamed frame
+
+	wanted  func(magic uint32, size int64) bool
+	skipped func(content []byte)
 }
 
 // wantFrame is what pzstd makes at its usual levels; NewWriter makes half of it.
 const wantFrame = 8 << 20
 
 func (o Options) limits() limits {
-	l := limits{workers: o.Workers, frame: wantFrame, window: 128 << 20}
+	l := limits{workers: o.Workers, frame: wantFrame, window: 128 << 20, wanted: o.Wanted, skipped: o.Skipped}
+	if l.wanted == nil || l.skipped == nil {
+		l.wanted = func(uint32, int64) bool { return false }
+	}
 	if l.workers <= 0 {
 		l.workers = runtime.GOMAXPROCS(0)
 	}

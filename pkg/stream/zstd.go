@@ -2,6 +2,7 @@ package stream
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -158,9 +159,24 @@ func (z *zstdDecoder) nextFrame() (*zstdJob, zstdHeader, error) {
 			return job, h, err
 		}
 		announced = string(b[:h.size]) == string(sizeFrame[:h.size])
-		if err := z.src.skip(int64(h.size) + h.skip); err != nil {
+		magic := binary.LittleEndian.Uint32(b)
+		if !z.lim.wanted(magic, h.skip) {
+			if err := z.src.skip(int64(h.size) + h.skip); err != nil {
+				return nil, h, err
+			}
+			continue
+		}
+		if err := z.src.skip(int64(h.size)); err != nil {
 			return nil, h, err
 		}
+		content, err := io.ReadAll(io.LimitReader(z.src, h.skip))
+		if err == nil && int64(len(content)) < h.skip {
+			err = io.ErrUnexpectedEOF
+		}
+		if err != nil {
+			return nil, h, noEOF(err)
+		}
+		z.lim.skipped(content)
 	}
 }
 
