@@ -153,6 +153,7 @@ var variants = []struct {
 	{name: "mixed", mkfs: "-M -n 4k"},
 	{name: "xxhash, no free space tree", mkfs: "--csum xxhash -R ^free-space-tree", mount: "space_cache=v1"},
 	{name: "sha256, no holes kept", mkfs: "--csum sha256 -O ^no-holes,^extref", mount: "compress=lzo"},
+	{name: "blake2b", mkfs: "--csum blake2 -n 32k", mount: "autodefrag"},
 	{name: "fat metadata", mkfs: "-O ^skinny-metadata -m single", mount: "nodatacow"},
 	{name: "block group tree", mkfs: "-O block-group-tree", trouble: "unrecognized filesystem feature"},
 	{name: "raid0 of one", mkfs: "-m dup -d raid0", mount: "max_inline=0", trouble: "unable to create"},

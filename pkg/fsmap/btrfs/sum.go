@@ -36,6 +36,8 @@ func sumOf(n uint16) (sum, error) {
 		}, nil
 	case 2:
 		return sha256.Sum256, nil
+	case 3:
+		return blake2b, nil
 	}
 	return nil, unsafef("checksums of unknown kind %d", n)
 }
@@ -48,8 +50,7 @@ const (
 	prime4 uint64 = 0x85EBCA77C2B2AE63
 )
 
-// xxh64 is XXH64 with seed 0 of at least 32 bytes, a multiple of 8: so are all
-// blocks here.
+// xxh64 is XXH64 with seed 0 of a multiple of 32 bytes: so are all blocks here.
 func xxh64(b []byte) uint64 {
 	p1, p2 := prime1, prime2 // variables: the sums overflow on purpose
 	v := [4]uint64{p1 + p2, p2, 0, -p1}
@@ -64,10 +65,6 @@ func xxh64(b []byte) uint64 {
 		h = (h^round(0, lane))*prime1 + prime4
 	}
 	h += n
-	for ; len(b) >= 8; b = b[8:] {
-		h ^= round(0, binary.LittleEndian.Uint64(b))
-		h = bits.RotateLeft64(h, 27)*prime1 + prime4
-	}
 	h ^= h >> 33
 	h *= prime2
 	h ^= h >> 29

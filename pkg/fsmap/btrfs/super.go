@@ -36,7 +36,7 @@ const (
 	compatROBlockGroupTree = 1 << 3
 	compatROKnown          = 1<<4 - 1 // free space tree, and its being valid; verity
 
-	flagsKnown = 3 // written, and relocated: which all are of the newer kind
+	flagsKnown = 3 // written, and relocated: those of any tree block
 )
 
 // names tells what is refused, by incompatible feature.
