@@ -11,6 +11,11 @@
 // for ever: after [Options.Patience] without one byte it ends in a
 // [StalledError]. Slow is fine; no limit is set on a whole transfer.
 //
+// Parts of a file are read by [Ranges], several at a time, with the same rules: each
+// answer must be exactly the bytes asked for, of the version that the first
+// answer told of. The first request is for the file's end (a suffix range),
+// where images have their index.
+//
 // Bytes arrive as they are stored: no transparent decompression, HTTP/1.1 only
 // (one stream at a time gains nothing from HTTP/2's flow control).
 //

@@ -67,6 +67,22 @@ func (e *RangeError) Error() string {
 		e.URL, units.Bytes(e.Offset), e.Reason)
 }
 
+// NoRangesError reports a source of which no parts can be read, only all of it
+// from its beginning.
+type NoRangesError struct {
+	URL  string // or path
+	Code int    // of the answer to a range request, 0 where there was none
+	size int64  // as far as the answer told it, or -1
+}
+
+func (e *NoRangesError) Error() string {
+	if e.Code == 0 {
+		return fmt.Sprintf("fetch %s: not a regular file or disk: it cannot be read in parts", e.URL)
+	}
+	return fmt.Sprintf("fetch %s: the server answers a range request with %d %s: the file cannot be read in parts",
+		e.URL, e.Code, http.StatusText(e.Code))
+}
+
 // StalledError reports that no byte came for as long as Options.Patience.
 type StalledError struct {
 	Method string

@@ -17,6 +17,7 @@ type Options struct {
 	Client   *http.Client  // nil means NewClient()
 	Patience time.Duration // give up after so long without a byte; 0 means DefaultPatience
 	Stall    time.Duration // reconnect after so long without a byte; 0 means a quarter of Patience
+	Tail     int64         // OpenRanges: bytes from the end to fetch at once; 0 means DefaultTail
 	Log      *slog.Logger  // nil means none
 	Note     func(string)  // told, in words for people, of each interruption; may be nil
 }
@@ -31,7 +32,7 @@ func NewClient() *http.Client {
 		TLSHandshakeTimeout:   10 * time.Second,
 		ExpectContinueTimeout: 5 * time.Second,
 		IdleConnTimeout:       30 * time.Second,
-		MaxIdleConnsPerHost:   2,
+		MaxIdleConnsPerHost:   maxRanges,
 		DisableCompression:    true,
 		ReadBufferSize:        256 << 10,
 		WriteBufferSize:       256 << 10,
@@ -43,6 +44,7 @@ func (o Options) withDefaults() Options {
 	if o.Client == nil {
 		o.Client = NewClient()
 	}
+	o.Tail = cmp.Or(o.Tail, DefaultTail)
 	o.Patience = cmp.Or(o.Patience, DefaultPatience)
 	o.Stall = min(cmp.Or(o.Stall, o.Patience/4), o.Patience)
 	if o.Log == nil {

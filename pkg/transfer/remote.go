@@ -7,21 +7,25 @@ import (
 	"io"
 	"net/http"
 	"net/url"
-	"strings"
 	"sync"
 	"time"
 
 	"github.com/orbit-pxe/orbit/pkg/units"
 )
 
-// remote reads a URL over as many connections as it takes.
+// remote reads a URL, or a part of what is there, over as many connections as it takes.
 type remote struct {
 	o      Options
 	url    string // as given
 	name   string // as shown
 	size   func(int64)
+	count  func(int) // told how many bytes came; may be nil
 	ctx    context.Context
 	cancel context.CancelCauseFunc
+
+	suffix int64 // this many bytes from the end are wanted, as long as ver is not known
+	part   bool  // the bytes from offset to end are wanted, and nothing but them will do
+	end    int64 // only for a part
 
 	offset int64
 	ver    version // of the file, from the first answer
@@ -31,6 +35,7 @@ type remote struct {
 	done   bool
 	err    error // once final
 	noted  bool  // a resume without validators was mentioned
+	moved  bool  // bytes of this reading have come
 }
 
 // conn is one answer of the server being read.
@@ -112,9 +117,21 @@ func (r *remote) Read(p []byte) (int, error) {
 				return 0, io.EOF
 			}
 		}
+		if r.part {
+			p = p[:min(int64(len(p)), r.end-r.offset)]
+		}
 		n, err := r.conn.read(p, min(r.o.Stall, left.remaining()))
 		r.offset += int64(n)
 		r.conn.got += int64(n)
+		r.moved = r.moved || n > 0
+		if r.count != nil {
+			r.count(n)
+		}
+		if r.part && r.offset == r.end {
+			r.drop()
+			r.done = true
+			return n, nil
+		}
 		if err != nil {
 			r.ended(err, left)
 		}
@@ -139,7 +156,7 @@ func (c *conn) read(p []byte, wait time.Duration) (int, error) {
 func (r *remote) ended(err error, left *patience) {
 	r.hasty = r.conn.got < fewBytes
 	r.drop()
-	if err == io.EOF && (r.ver.size < 0 || r.offset == r.ver.size) {
+	if err == io.EOF && !r.part && (r.ver.size < 0 || r.offset == r.ver.size) {
 		r.done = true
 		if r.ver.size < 0 {
 			r.size(r.offset)
@@ -229,8 +246,8 @@ func (r *remote) ask(left *patience) (wait time.Duration, err error) {
 		return 0, fmt.Errorf("fetch %s: %w", r.name, err)
 	}
 	req.Header.Set("Accept-Encoding", "identity")
-	if r.offset > 0 {
-		req.Header.Set("Range", fmt.Sprintf("bytes=%d-", r.offset))
+	if span := r.span(); span != "" {
+		req.Header.Set("Range", span)
 		if v := r.ver.ifRange(); v != "" {
 			req.Header.Set("If-Range", v)
 		}
@@ -262,84 +279,17 @@ func (r *remote) ask(left *patience) (wait time.Duration, err error) {
 	return 0, nil
 }
 
-// accept checks an answer. skip is how many bytes of its body are known already.
-func (r *remote) accept(resp *http.Response) (skip int64, wait time.Duration, err error) {
-	switch code := resp.StatusCode; {
-	case code == http.StatusOK:
-		now := versionOf(resp.Header, resp.ContentLength)
-		if !r.known {
-			r.ver, r.known = now, true
-			r.size(now.size)
-			return 0, 0, nil
-		}
-		if !r.ver.same(now) {
-			return 0, 0, &ChangedError{URL: r.name, Offset: r.offset, Was: r.ver.String(), Now: now.String()}
-		}
-		if r.offset > 0 && !r.ver.tells() {
-			return 0, 0, &RangeError{URL: r.name, Offset: r.offset,
-				Reason: "the server sends the file from its start again, and nothing tells that it is the same file"}
-		}
-		if r.offset > 0 {
-			r.o.tell(fmt.Sprintf("%s ignores range requests: reading the first %s again", r.name, units.Bytes(r.offset)))
-		}
-		return r.offset, 0, nil
-
-	case code == http.StatusPartialContent:
-		return 0, 0, r.acceptPart(resp)
-
-	case code == http.StatusRequestedRangeNotSatisfiable && r.ver.size < 0 &&
-		resp.Header.Get("Content-Range") == fmt.Sprintf("bytes */%d", r.offset):
-		r.done = true // the connection broke between the last byte and the word that it was the last
-		r.size(r.offset)
-		return 0, 0, io.EOF
-
-	case code == http.StatusPreconditionFailed, code == http.StatusRequestedRangeNotSatisfiable && r.known:
-		return 0, 0, &ChangedError{URL: r.name, Offset: r.offset, Was: r.ver.String(),
-			Now: fmt.Sprintf("answer %d %s", code, resp.Header.Get("Content-Range"))}
-
-	case passing(code):
-		err := statusError(resp, r.name)
-		return 0, retryAfter(resp.Header, time.Now()), &retryable{err}
-	}
-	return 0, 0, statusError(resp, r.name)
-}
-
-// acceptPart checks that a 206 answer goes on exactly where we are, in the
-// file we know.
-func (r *remote) acceptPart(resp *http.Response) error {
-	bad := func(format string, args ...any) error {
-		return &RangeError{URL: r.name, Offset: r.offset, Reason: fmt.Sprintf(format, args...)}
-	}
-	if r.offset == 0 {
-		return bad("the server sends a part of the file, the whole was asked for")
-	}
-	if t := resp.Header.Get("Content-Type"); strings.HasPrefix(t, "multipart/") {
-		return bad("the server answers with %s", t)
-	}
-	first, last, total, err := parseContentRange(resp.Header.Get("Content-Range"))
-	if err != nil {
-		return bad("%v", err)
-	}
-	now := versionOf(resp.Header, total)
-	if !r.ver.same(now) {
-		return &ChangedError{URL: r.name, Offset: r.offset, Was: r.ver.String(), Now: now.String()}
-	}
+// span is what to ask for, "" for all of it.
+func (r *remote) span() string {
 	switch {
-	case first != r.offset:
-		return bad("the server sends bytes from %d, %d was asked for", first, r.offset)
-	case resp.ContentLength >= 0 && resp.ContentLength != last-first+1:
-		return bad("the server sends %d bytes and calls them %s", resp.ContentLength, resp.Header.Get("Content-Range"))
+	case r.suffix > 0 && !r.known:
+		return fmt.Sprintf("bytes=-%d", r.suffix)
+	case r.part:
+		return fmt.Sprintf("bytes=%d-%d", r.offset, r.end-1)
+	case r.offset > 0:
+		return fmt.Sprintf("bytes=%d-", r.offset)
 	}
-	if r.ver.size < 0 && total >= 0 {
-		r.ver.size = total
-		r.size(total)
-	}
-	if !r.ver.tells() && !r.noted {
-		r.noted = true
-		r.o.tell(fmt.Sprintf("%s has neither ETag nor Last-Modified: only a sha256 can tell that it did not change meanwhile", r.name))
-	}
-	r.o.tell(fmt.Sprintf("transfer goes on at %s", units.Bytes(r.offset)), "url", r.name)
-	return nil
+	return ""
 }
 
 // skip reads past the bytes that are known already. They count as life, not
