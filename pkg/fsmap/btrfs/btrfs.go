@@ -35,11 +35,16 @@ func unsafef(format string, args ...any) error {
 // It gives fsmap.ErrUnknown where there is none, and an *fsmap.UnsafeError
 // where it cannot be sure.
 func Map(r io.ReaderAt, size int64) (*fsmap.Map, error) {
+	return mapWithin(r, size, maxRanges)
+}
+
+// mapWithin is Map with a limit to the number of ranges.
+func mapWithin(r io.ReaderAt, size int64, limit int) (*fsmap.Map, error) {
 	s, err := readSuper(r, size)
 	if err != nil {
 		return nil, err
 	}
-	v := &volume{r: r, s: s, left: s.total / s.nodeSize}
+	v := &volume{r: r, s: s, left: s.total / s.nodeSize, limit: limit}
 	if err := v.readChunks(); err != nil {
 		return nil, err
 	}
@@ -71,6 +76,7 @@ type volume struct {
 	chunks chunks
 	used   extent.Set // logical
 	seen   []int64    // logical addresses of tree blocks that were read
+	limit  int        // of ranges in used
 	left   int64      // tree blocks that may yet be read: no volume holds more
 	buf    [maxLevel + 1][]byte
 }

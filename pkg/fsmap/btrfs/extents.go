@@ -8,9 +8,9 @@ import (
 )
 
 const (
-	rootItemSize = 239 // up to what is needed; newer ones go on
-	maxRanges    = 4 << 20
-	coarsest     = 64 << 20
+	rootItemSize = 239      // up to what is needed; newer ones go on
+	maxRanges    = 4 << 20  // 64 MiB of them, and as much again for each copy
+	coarsest     = 64 << 20 // bytes: ranges so far apart cannot be too many
 )
 
 // findRoot looks a tree's root up in the tree of roots, or of logs.
@@ -145,7 +145,7 @@ func (s *scan) add(object uint64, size int64) error {
 	s.end = at + size
 	c.used += uint64(size)
 	v.used.Add(extent.Range{Off: at, End: s.end}.Align(s.grain))
-	for v.used.Count() > maxRanges && s.grain < coarsest {
+	for v.used.Count() > v.limit && s.grain < coarsest {
 		s.grain *= 2
 		v.used = v.used.Align(s.grain)
 	}

@@ -96,6 +96,12 @@ func (r *recorder) ReadAt(b []byte, off int64) (int, error) {
 func metadata(t testing.TB, path string) *sparse {
 	t.Helper()
 	f, size := maptest.Open(t, path)
+	return record(t, f, size)
+}
+
+// record is metadata of any volume that can be mapped.
+func record(t testing.TB, f io.ReaderAt, size int64) *sparse {
+	t.Helper()
 	s := newSparse(size)
 	r := &recorder{f, make(chan func(*sparse))}
 	done := make(chan struct{})
