@@ -34,67 +34,113 @@ func openLog(r io.ReaderAt, s *super) (*journal, error) {
 
 // clean tells whether the last thing in the log is an unmount, by the same
 // steps as the kernel: find the head, see that all that leads up to it was
-// written, and look at the last record. Whatever is odd is not clean.
+// written, and look at the last record; or at the one before that, if the last
+// was never completed, as xfs_repair leaves it. Whatever is odd is not clean.
 func (j *journal) clean() (bool, error) {
 	head, round, err := j.head()
 	if err != nil || round == 0 {
 		return false, err
 	}
-	n := min(int64(logWindow), j.blocks)
-	if last, err := j.round(j.blocks - 1); err != nil {
+	if whole, err := j.written(head, round); err != nil || !whole {
 		return false, err
-	} else if last == 0 {
-		n = min(n, head) // the first round goes on
+	}
+	for range 2 {
+		at, err := j.record(head)
+		if err != nil || at < 0 {
+			return false, err
+		}
+		length := (head-at+j.blocks-1)%j.blocks + 1
+		end, clean, err := j.unmount(at, length)
+		if err != nil || end == length {
+			return clean, err
+		}
+		head = at
+	}
+	return false, nil
+}
+
+// written tells whether none of the blocks that lead up to the head is left
+// from the round before.
+func (j *journal) written(head int64, round uint32) (bool, error) {
+	n := min(int64(logWindow), j.blocks)
+	if round == 1 && head > 0 {
+		n = min(n, head) // nothing was before
 	}
 	b, err := j.read(head-n, n)
 	if err != nil {
 		return false, err
 	}
-	record := int64(-1)
 	for i := range n {
-		want := round
+		old := round - 1
 		if head != 0 && head-n+i < 0 {
-			want--
+			old--
 		}
-		if roundOf(b[i*logBlock:]) != want {
+		if roundOf(b[i*logBlock:]) == old {
 			return false, nil
 		}
-		if binary.BigEndian.Uint32(b[i*logBlock:]) == logMagic {
-			record = i
-		}
 	}
-	if record < 0 {
-		return false, nil
-	}
-	at := (head - n + record + j.blocks) % j.blocks
-	return j.isUnmount(b[record*logBlock:], uint32(at)), nil
+	return true, nil
 }
 
-// isUnmount tells whether b, which ends at the head, is one record that says
-// that the filesystem was unmounted.
-func (j *journal) isUnmount(b []byte, at uint32) bool {
+// record finds the last header of a record before the head; -1 if there is none.
+func (j *journal) record(head int64) (int64, error) {
+	for left := j.blocks; left > 0; {
+		n := min(int64(logWindow), left)
+		left -= n
+		b, err := j.read(head-(j.blocks-left), n)
+		if err != nil {
+			return 0, err
+		}
+		for i := n - 1; i >= 0; i-- {
+			if binary.BigEndian.Uint32(b[i*logBlock:]) == logMagic {
+				return (head + left + i) % j.blocks, nil
+			}
+		}
+	}
+	return -1, nil
+}
+
+// unmount looks at the record at a block, behind which there are so many with
+// the record's. It gives how many the record has, and whether it says that the
+// filesystem was unmounted.
+func (j *journal) unmount(at, blocks int64) (end int64, clean bool, err error) {
+	b, err := j.read(at, 1)
+	if err != nil {
+		return 0, false, err
+	}
 	be := binary.BigEndian
-	version, size, length := be.Uint32(b[8:]), be.Uint32(b[320:]), int64(be.Uint32(b[12:]))
-	headers := int64(1) // more, where a record may be longer than one can hold the rounds of
+	version, size, length := be.Uint32(b[8:]), int64(be.Uint32(b[320:])), int64(be.Uint32(b[12:]))
+	headers := int64(1) // and more where a record may be longer than 32k
 	if version&2 != 0 && size > 32<<10 {
-		headers = (int64(size) + 32<<10 - 1) / (32 << 10)
+		headers = (size + 32<<10 - 1) / (32 << 10)
 	}
-	end := headers*logBlock + (length+logBlock-1)/logBlock*logBlock
+	end = headers + (length+logBlock-1)/logBlock
 	switch {
-	case version == 0 || version&^3 != 0 || end != int64(len(b)) || length < 12:
-	case be.Uint32(b[20:]) != at || be.Uint32(b[16:]) != be.Uint32(b[4:]):
+	case end != blocks || length < 12 || version == 0 || version&^3 != 0:
+	case int64(be.Uint32(b[20:])) != at || be.Uint32(b[16:]) != be.Uint32(b[4:]) || be.Uint32(b[40:]) != 1:
 	case [16]byte(b[304:]) != j.uuid:
-	case be.Uint32(b[40:]) != 1 || b[headers*logBlock+9]&unmounted == 0:
 	default:
-		return j.version == 4 || recordOK(b, headers, length)
+		op, err := j.read((at+headers)%j.blocks, 1)
+		if err != nil || op[9]&unmounted == 0 {
+			return end, false, err
+		}
+		if sum := be.Uint32(b[32:]); j.version == 4 || sum == 0 {
+			return end, true, nil // mkfs and xfs_repair write no checksum
+		}
+		if end > logWindow {
+			return end, false, nil
+		}
+		if b, err = j.read(at-j.blocks, end); err != nil {
+			return 0, false, err
+		}
+		return end, recordOK(b, headers, length), nil
 	}
-	return false
+	return end, false, nil
 }
 
 // recordOK checks a record's checksum, which covers the first header without
 // its padding (that differs by 4 bytes between kernels of 32 and 64 bits), those
-// of the other headers that this much data takes, and the data. mkfs and
-// xfs_repair write none.
+// of the other headers that this much data takes, and the data.
 func recordOK(b []byte, headers, length int64) bool {
 	want := binary.LittleEndian.Uint32(b[32:])
 	for _, size := range []int{328, 324} {
@@ -108,7 +154,7 @@ func recordOK(b []byte, headers, length int64) bool {
 			return true
 		}
 	}
-	return want == 0
+	return false
 }
 
 // head finds where the log will be written next, and the round of the block
@@ -128,18 +174,16 @@ func (j *journal) head() (head int64, round uint32, err error) {
 	case first != last+1:
 		return 0, 0, nil
 	}
-	lo, hi := int64(0), j.blocks-1 // of round first, of round last
+	lo, hi := int64(0), j.blocks-1 // hi is of the round of the last
 	for hi-lo > 1 {
 		mid := (lo + hi) / 2
 		switch round, err := j.round(mid); {
 		case err != nil:
 			return 0, 0, err
-		case round == first:
-			lo = mid
 		case round == last:
 			hi = mid
 		default:
-			return 0, 0, nil
+			lo = mid
 		}
 	}
 	return hi, first, nil
