@@ -23,17 +23,20 @@ type sparse struct {
 func newSparse(size int64) *sparse { return &sparse{map[int64]*[page]byte{}, size} }
 
 func (s *sparse) ReadAt(b []byte, off int64) (int, error) {
-	for i := range b {
-		at := off + int64(i)
-		if at >= s.size {
-			return i, io.EOF
-		}
-		b[i] = 0
+	n := int(min(int64(len(b)), max(s.size-off, 0)))
+	clear(b[:n])
+	for done := 0; done < n; {
+		at := off + int64(done)
+		part := b[done:min(n, done+page-int(at%page))]
 		if p := s.pages[at/page]; p != nil {
-			b[i] = p[at%page]
+			copy(part, p[at%page:])
 		}
+		done += len(part)
 	}
-	return len(b), nil
+	if n < len(b) {
+		return n, io.EOF
+	}
+	return n, nil
 }
 
 func (s *sparse) write(b []byte, off int64) {
@@ -155,7 +158,11 @@ var errSparse = errors.New("not a sparse volume")
 func decode(b []byte, limit int) (*sparse, error) {
 	next := func() int64 {
 		x, n := binary.Uvarint(b)
-		b = b[max(n, 0):]
+		if n <= 0 {
+			b = nil
+			return 0
+		}
+		b = b[n:]
 		return int64(x & (1<<40 - 1))
 	}
 	s := newSparse(next())
