@@ -109,3 +109,7 @@ func Mask(used extent.Set, r extent.Range, data []byte) {
 	}
 	clear(data[at-r.Off:])
 }
+
+// Signed is what a signature of the image signs: a line of text with the root,
+// so that other tools can make and check one too.
+func Signed(root Digest) []byte { return []byte("orbit image " + root.String() + "\n") }
