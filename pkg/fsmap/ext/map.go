@@ -3,6 +3,7 @@ package ext
 import (
 	"fmt"
 	"io"
+	"math"
 
 	"github.com/orbit-pxe/orbit/pkg/extent"
 	"github.com/orbit-pxe/orbit/pkg/fsmap"
@@ -48,7 +49,7 @@ func Map(r io.ReaderAt, size int64) (*fsmap.Map, error) {
 // used is the map, by what the bitmaps say and by what the journal adds.
 func (v *Volume) used(newer *journal) (extent.Set, error) {
 	b := &builder{limit: maxRanges}
-	b.add(extent.Range{Off: 0, End: 2 * superAt})
+	b.add(extent.Range{Off: 0, End: superAt}) // the boot area
 	buf := make([]byte, max(readAhead, v.Block))
 	for g := uint32(0); g < v.Groups; {
 		at, n := v.Group(g).BlockBitmap, uint32(1)
@@ -66,6 +67,8 @@ func (v *Volume) used(newer *journal) (extent.Set, error) {
 		}
 		g += n
 	}
+	end := int64(v.Blocks) * v.Block // in the midst of the last cluster, perhaps
+	b.used.Remove(extent.Range{Off: end, End: math.MaxInt64})
 	return b.used, v.checkMetadata(b.used)
 }
 
