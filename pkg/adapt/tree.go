@@ -69,7 +69,7 @@ func inside(name string) string {
 // root. What does not exist is taken as it is. Without last the last element
 // is not followed.
 func (t *tree) resolve(name string, last bool) (string, error) {
-	done, rest := "", strings.TrimPrefix(path.Clean("/"+name), "/")
+	done, rest := "", strings.Trim(name, "/")
 	for links := 0; rest != ""; {
 		elem, more, _ := strings.Cut(rest, "/")
 		rest = more
