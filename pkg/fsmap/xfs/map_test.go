@@ -36,7 +36,7 @@ var volumes = []volume{
 	{name: "nothing new", size: 80 << 20, args: []string{"-m", "reflink=0,finobt=0,rmapbt=0,bigtime=0", "-i", "sparse=0"}},
 	{name: "all that is new", size: 80 << 20, args: []string{"-m", "rmapbt=1,reflink=1,bigtime=1,inobtcount=1", "-i", "sparse=1,nrext64=1"}},
 	{name: "1k blocks", size: 64 << 20, args: []string{"-b", "size=1k", "-d", "agcount=3"}},
-	{name: "64k blocks", size: 100 << 20, args: []string{"-b", "size=64k"}},
+	{name: "64k blocks", size: 400 << 20, args: []string{"-b", "size=64k"}},
 	{name: "16k blocks, 4k sectors", size: 120 << 20, args: []string{"-b", "size=16k", "-s", "size=4k"}},
 	{name: "many groups, the last short", size: 120<<20 + 333<<12, args: []string{"-d", "agsize=16m"}},
 	{name: "striped log, big buffers", size: 100 << 20, args: []string{"-l", "su=64k"}, mount: []string{"logbsize=256k"}},
