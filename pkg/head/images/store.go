@@ -1,9 +1,18 @@
 // Package images keeps disk images in one directory. An image appears under
-// its name only when it is complete, on disk and has the digest its sender
-// announced; beside it lies NAME.sha256, as sha256sum would write it.
+// its name only when it is complete, on disk, has the digest its sender
+// announced and passes the store's own check; beside it lies NAME.sha256, as
+// sha256sum would write it.
+//
+// An upload may be interrupted and resumed, also after a restart. Until its end
+// it is in two files:
+//
+//	.upload-ID       what has arrived
+//	.upload-ID.json  its name and what else must be known, see record
 package images
 
 import (
+	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -17,10 +26,32 @@ import (
 
 // Store is one directory of images.
 type Store struct {
-	dir  string
-	mu   sync.Mutex
-	busy map[string]bool // names being uploaded
+	dir     string
+	o       Options
+	mu      sync.Mutex
+	names   map[string]*Upload // on their way in, by the name they will have
+	uploads map[string]*Upload // those that can be resumed and those remembered, by ID
 }
+
+// Options say what a store takes, and how it is checked. The zero value is good.
+type Options struct {
+	MaxSize int64         // of an image, in bytes; 0 is no limit but the disk
+	Grace   time.Duration // an interrupted upload keeps its name from others; 0 is DefaultGrace
+	Keep    time.Duration // an interrupted upload can be resumed; 0 is DefaultKeep
+
+	// Assemble makes the image at the path dest of what was uploaded, where that is
+	// not the image itself: a part that needs the rest of another image. It
+	// leaves dest alone where the upload is the image. May be nil.
+	Assemble func(ctx context.Context, uploaded, dest string) error
+	// Verify checks a whole image before it gets its name. May be nil.
+	Verify func(ctx context.Context, path string) error
+}
+
+// Defaults of Options.
+const (
+	DefaultGrace = 2 * time.Minute
+	DefaultKeep  = 24 * time.Hour
+)
 
 // Image describes one complete image.
 type Image struct {
@@ -35,13 +66,6 @@ const (
 	partial = ".upload-" // prefix of what is not complete
 )
 
-// NameError refuses the name of an image.
-type NameError struct{ Name string }
-
-func (e *NameError) Error() string {
-	return fmt.Sprintf("image name %q: want letters, digits and . _ + -, at most 128, not starting with a sign and not ending in %s", e.Name, sidecar)
-}
-
 var validName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._+-]{0,127}$`)
 
 // CheckName tells whether a name can be that of an image.
@@ -52,19 +76,22 @@ func CheckName(name string) error {
 	return nil
 }
 
-// Open makes the directory where needed and clears what broken uploads left.
-func Open(dir string) (*Store, error) {
+// Open is OpenWith with the default options.
+func Open(dir string) (*Store, error) { return OpenWith(dir, Options{}) }
+
+// OpenWith makes the directory where needed, takes up the uploads that can be
+// resumed, and clears what others left.
+func OpenWith(dir string, o Options) (*Store, error) {
+	o.Grace = cmp.Or(o.Grace, DefaultGrace)
+	o.Keep = cmp.Or(o.Keep, DefaultKeep)
+	s := &Store{dir: dir, o: o, names: map[string]*Upload{}, uploads: map[string]*Upload{}}
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, fmt.Errorf("open image store: %w", err)
 	}
-	left, err := filepath.Glob(filepath.Join(dir, partial+"*"))
-	for _, path := range left {
-		err = errors.Join(err, os.Remove(path))
-	}
-	if err != nil {
+	if err := s.load(); err != nil {
 		return nil, fmt.Errorf("clear unfinished uploads: %w", err)
 	}
-	return &Store{dir: dir, busy: map[string]bool{}}, nil
+	return s, nil
 }
 
 // Open opens an image, or the sidecar of one, for reading.
@@ -131,3 +158,6 @@ func (s *Store) List() ([]Image, error) {
 	}
 	return list, nil
 }
+
+// MaxSize is the greatest number of bytes of an image, 0 for no limit.
+func (s *Store) MaxSize() int64 { return s.o.MaxSize }

@@ -64,7 +64,7 @@ func TestUploadAppearsWhole(t *testing.T) {
 	if _, err := s.Create("a.zst", -1); !errors.Is(err, ErrBusy) {
 		t.Errorf("second upload of the same name: %v", err)
 	}
-	image, replaced, err := u.Commit(helloSum)
+	image, replaced, err := u.Commit(t.Context(), helloSum)
 	if err != nil || replaced || image.SHA256 != helloSum || image.Size != 5 {
 		t.Errorf("commit: %+v, %t, %v", image, replaced, err)
 	}
@@ -79,7 +79,7 @@ func TestUploadAppearsWhole(t *testing.T) {
 		}
 	}
 	u = upload(t, s, "a.zst", "other")
-	if _, replaced, err := u.Commit(""); err != nil || !replaced {
+	if _, replaced, err := u.Commit(t.Context(), ""); err != nil || !replaced {
 		t.Errorf("replace: %t, %v", replaced, err)
 	}
 	if got := s.SHA256("a.zst"); got == helloSum || got == "" {
@@ -91,7 +91,7 @@ func TestFailedUploadLeavesNothing(t *testing.T) {
 	dir := t.TempDir()
 	s := open(t, dir)
 	var digest *DigestError
-	if _, _, err := upload(t, s, "a", "hellO").Commit(helloSum); !errors.As(err, &digest) {
+	if _, _, err := upload(t, s, "a", "hellO").Commit(t.Context(), helloSum); !errors.As(err, &digest) {
 		t.Errorf("wrong digest: %v", err)
 	}
 	if err := upload(t, s, "a", "hel").Abort(); err != nil {

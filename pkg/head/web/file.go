@@ -2,6 +2,7 @@ package web
 
 import (
 	"fmt"
+	"log/slog"
 	"net/http"
 	"os"
 	"syscall"
@@ -25,7 +26,11 @@ func (s *Site) send(w http.ResponseWriter, r *http.Request, f *os.File) {
 	w.Header().Set("Content-Type", "application/octet-stream")
 	began := time.Now()
 	http.ServeContent(w, r, "", st.ModTime(), f)
-	s.Log.Info("file sent", "path", r.URL.Path, "to", remote(r), "method", r.Method, "range", r.Header.Get("Range"),
+	level := slog.LevelInfo
+	if r.Header.Get("Range") != "" {
+		level = slog.LevelDebug // a node reads an image in thousands of parts
+	}
+	s.Log.Log(r.Context(), level, "file sent", "path", r.URL.Path, "to", remote(r), "method", r.Method, "range", r.Header.Get("Range"),
 		"size", st.Size(), "took", time.Since(began).Round(time.Millisecond), "complete", r.Context().Err() == nil)
 }
 

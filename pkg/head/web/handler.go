@@ -10,6 +10,7 @@ import (
 	"mime"
 	"net/http"
 	"os"
+	"time"
 
 	"github.com/orbit-pxe/orbit/pkg/head/boot"
 	"github.com/orbit-pxe/orbit/pkg/head/images"
@@ -26,6 +27,8 @@ type Site struct {
 	Append    string   // further words for Orbit's kernel
 	Wait      bool     // nodes without a job boot Orbit and wait instead of going to their disk
 	Log       *slog.Logger
+
+	beat time.Duration // between signs of life while an upload is checked; 0 is a good one
 }
 
 // Handler routes all requests.
@@ -40,6 +43,10 @@ func (s *Site) Handler() http.Handler {
 	mux.HandleFunc("GET /images/{$}", s.listImages)
 	mux.HandleFunc("GET /images/{name}", s.readImage)
 	mux.HandleFunc("PUT /images/{name}", s.writeImage)
+	mux.HandleFunc("OPTIONS /images/{name}", s.uploadOptions)
+	mux.HandleFunc("HEAD /uploads/{id}", s.uploadState)
+	mux.HandleFunc("PATCH /uploads/{id}", s.appendUpload)
+	mux.HandleFunc("DELETE /uploads/{id}", s.cancelUpload)
 
 	mux.HandleFunc("GET /v1/nodes", s.listNodes)
 	mux.HandleFunc("GET /v1/nodes/{node}", s.withNode(s.getNode))
@@ -78,20 +85,26 @@ func refuse(w http.ResponseWriter, err error) {
 		name    *images.NameError
 		digest  *images.DigestError
 		space   *images.SpaceError
+		reject  *images.RejectError
+		length  *images.LengthError
+		limit   *images.LimitError
 		tooLong *http.MaxBytesError
 	)
 	status := http.StatusInternalServerError
 	switch {
-	case errors.As(err, &tooLong):
+	case errors.As(err, &tooLong), errors.As(err, &limit):
 		status = http.StatusRequestEntityTooLarge
-	case errors.Is(err, os.ErrNotExist), errors.Is(err, node.ErrUnknown):
+	case errors.Is(err, os.ErrNotExist), errors.Is(err, node.ErrUnknown), errors.Is(err, images.ErrUnknown):
 		status = http.StatusNotFound
 	case errors.Is(err, images.ErrBusy), errors.Is(err, node.ErrStale):
 		status = http.StatusConflict
-	case errors.As(err, &name), errors.As(err, &digest), errors.Is(err, errRequest):
+	case errors.As(err, &name), errors.As(err, &digest), errors.As(err, &length),
+		errors.Is(err, images.ErrComplete), errors.Is(err, errRequest):
 		status = http.StatusBadRequest
 	case errors.As(err, &space):
 		status = http.StatusInsufficientStorage
+	case errors.As(err, &reject):
+		status = http.StatusUnprocessableEntity
 	}
 	http.Error(w, err.Error(), status)
 }
