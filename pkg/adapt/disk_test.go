@@ -88,7 +88,7 @@ func diskOf(t testing.TB, size int64, label string, volumes ...string) string {
 	if os.Geteuid() != 0 {
 		t.Skip("loop devices need root")
 	}
-	path := filepath.Join(t.TempDir(), "disk")
+	path := filepath.Join(memory(t), "disk")
 	f, err := os.Create(path)
 	if err != nil {
 		t.Fatal(err)
