@@ -44,7 +44,11 @@ func Read(ctx context.Context, r io.ReaderAt, size int64, sector int) (*Layout, 
 		return nil, fmt.Errorf("read disk layout: a disk of %d bytes", size)
 	}
 	d := &disk{ctx: ctx, r: &reader{ctx, r}, Layout: &Layout{Size: size, Sector: sector}}
-	if err := d.read(); err != nil {
+	err := d.read()
+	if err == nil {
+		err = ctx.Err() // whoever met it may have taken it for a bad sector
+	}
+	if err != nil {
 		return nil, fmt.Errorf("read disk layout: %w", err)
 	}
 	return d.Layout, nil

@@ -29,8 +29,7 @@ func (l *Layout) Summary() string {
 	return scheme + ": " + strings.Join(list, ", ")
 }
 
-// summary is the part in words; names of logical volumes are left out of the
-// physical one's with many.
+// summary is the part in words, with the first of its logical volumes.
 func (p *Part) summary() string {
 	var words []string
 	if t := short(p.Type); t != "" && t != p.Kind {
@@ -55,7 +54,10 @@ func (p *Part) summary() string {
 		if kind == "" {
 			kind = v.Type
 		}
-		lvs = append(lvs, name+" "+kind+" "+units.Bytes(v.Size))
+		if kind != name { // as "swap" is
+			name += " " + kind
+		}
+		lvs = append(lvs, name+" "+units.Bytes(v.Size))
 	}
 	if len(lvs) > 0 {
 		text += " (" + strings.Join(lvs, ", ") + ")"

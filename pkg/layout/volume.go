@@ -13,6 +13,7 @@ import (
 	"github.com/orbit-pxe/orbit/pkg/fsmap/ext"
 	"github.com/orbit-pxe/orbit/pkg/fsmap/fat"
 	"github.com/orbit-pxe/orbit/pkg/fsmap/lvm"
+	"github.com/orbit-pxe/orbit/pkg/fsmap/ntfs"
 	"github.com/orbit-pxe/orbit/pkg/fsmap/swap"
 	"github.com/orbit-pxe/orbit/pkg/fsmap/xfs"
 	"github.com/orbit-pxe/orbit/pkg/units"
@@ -28,7 +29,7 @@ type mapper struct {
 // can be believed.
 var mappers = [...]mapper{
 	{"ext", ext.Map}, {"xfs", xfs.Map}, {"btrfs", btrfs.Map}, {"vfat", fat.Map}, {"exfat", exfat.Map},
-	{"swap", swap.Map}, {"lvm2", lvm.Map},
+	{"ntfs", ntfs.Map}, {"swap", swap.Map}, {"lvm2", lvm.Map},
 }
 
 // try gives nil for what the mapper does not know at all.
@@ -77,7 +78,7 @@ func (d *disk) volume(p *Part, r io.ReaderAt, opaque bool) (extent.Set, error) {
 		return extent.Set{}, err
 	}
 	if m == nil {
-		return doubt(reason, !quiet(p.Type)), nil
+		return doubt(reason, d.lost == "" && !quiet(p.Type)), nil
 	}
 	p.Kind, p.Label, p.UUID = m.Kind, m.Label, m.UUID
 	if m.Kind == "lvm2" && d.nested {
@@ -123,7 +124,7 @@ func (d *disk) identify(p *Part, r io.ReaderAt) (*fsmap.Map, string, error) {
 	}
 	for _, f := range strange {
 		if f.suspended {
-			d.lost = p.Name + " is a swap area with a suspended system in it"
+			d.lost = "a suspended system lies in a swap area, " + p.Name
 		}
 	}
 	switch {
