@@ -5,6 +5,8 @@ import (
 	"errors"
 	"math/rand/v2"
 	"testing"
+
+	"github.com/orbit-pxe/orbit/pkg/extent"
 )
 
 // Every bit of an image counts: whichever is flipped, the image is refused,
@@ -118,4 +120,40 @@ func FuzzOpen(f *testing.F) {
 			t.Fatal("not all of it")
 		}
 	})
+}
+
+// Check finds whichever bit is flipped.
+func TestCheck(t *testing.T) {
+	content, used := disk(7, 4*mib, 4096)
+	used.Remove(extent.Range{Off: 2 * mib, End: 3 * mib})
+	b := pack(t, content, used, 1, meta, nil)
+	open := func(b []byte) error {
+		f, err := Open(bytes.NewReader(b), int64(len(b)))
+		if err != nil {
+			return err
+		}
+		return Check(t.Context(), f, nil)
+	}
+	if err := open(b); err != nil {
+		t.Fatal(err)
+	}
+	x, err := ReadIndex(bytes.NewReader(b), int64(len(b)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := rand.New(rand.NewPCG(2, 2))
+	for _, f := range x.Frames() {
+		for range 20 {
+			bad := bytes.Clone(b)
+			i := f.Off + r.Int64N(f.Stored-4) // the last four bytes may be a checksum that nobody needs
+			bad[i] ^= 1 << r.IntN(8)
+			if err := open(bad); err == nil {
+				if got, _, err := unpack(bad); err != nil || !bytes.Equal(got, masked(content, used)) {
+					t.Errorf("byte %d changed, of the frame of span %d: not noticed", i, f.First)
+				}
+			} else if !IsDamaged(err) {
+				t.Errorf("byte %d changed: %v", i, err)
+			}
+		}
+	}
 }
