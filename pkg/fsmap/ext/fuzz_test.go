@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"testing"
@@ -18,34 +19,39 @@ import (
 // piece is the unit that packed volumes are cut into, bytes.
 const piece = 1024
 
-// pack is a volume as the fuzzer is to see it: its size in pieces, and every
-// piece that is not all zeros behind its number.
-func pack(v []byte) []byte {
-	out := binary.LittleEndian.AppendUint32(nil, uint32(len(v)/piece))
+// packed is a volume without the pieces that are all zeros.
+type packed struct {
+	size   int64
+	pieces map[int64][]byte
+	order  []int64 // of the pieces
+}
+
+func pack(v []byte) *packed {
+	p := &packed{size: int64(len(v)), pieces: map[int64][]byte{}}
 	for i := 0; i+piece <= len(v); i += piece {
-		if p := v[i : i+piece]; !bytes.Equal(p, make([]byte, piece)) {
-			out = append(binary.LittleEndian.AppendUint32(out, uint32(i/piece)), p...)
+		if b := v[i : i+piece]; !bytes.Equal(b, make([]byte, piece)) {
+			p.order = append(p.order, int64(i/piece))
+			p.pieces[int64(i/piece)] = b
 		}
 	}
-	return out
+	return p
 }
 
-// packed reads a packed volume.
-type packed map[int64][]byte
-
-func unpack(b []byte) (packed, int64) {
-	if len(b) < 4 {
-		return nil, 0
+// patched is p with changes: each is two bytes, and before them four that say
+// where among the pieces that are not zeros.
+func (p *packed) patched(changes []byte) *packed {
+	q := &packed{p.size, maps.Clone(p.pieces), p.order}
+	for ; len(changes) >= 6; changes = changes[6:] {
+		at := binary.LittleEndian.Uint32(changes) % uint32(len(p.order)*piece)
+		i := p.order[at/piece]
+		b := bytes.Clone(q.pieces[i])
+		copy(b[at%piece:], changes[4:6])
+		q.pieces[i] = b
 	}
-	p := packed{}
-	size := int64(binary.LittleEndian.Uint32(b)) * piece
-	for b = b[4:]; len(b) >= 4+piece; b = b[4+piece:] {
-		p[int64(binary.LittleEndian.Uint32(b))] = b[4 : 4+piece]
-	}
-	return p, min(size, 1<<30)
+	return q
 }
 
-func (p packed) ReadAt(b []byte, off int64) (int, error) {
+func (p *packed) ReadAt(b []byte, off int64) (int, error) {
 	if off < 0 {
 		return 0, io.EOF
 	}
@@ -53,7 +59,7 @@ func (p packed) ReadAt(b []byte, off int64) (int, error) {
 		at := (off + int64(n)) % piece
 		part := b[n:min(len(b), n+int(piece-at))]
 		clear(part)
-		if have := p[(off+int64(n))/piece]; have != nil {
+		if have := p.pieces[(off+int64(n))/piece]; have != nil {
 			copy(part, have[at:])
 		}
 		n += len(part)
@@ -63,7 +69,7 @@ func (p packed) ReadAt(b []byte, off int64) (int, error) {
 
 // seed is a filesystem as small as it gets, with a journal to be
 // replayed where it has one.
-func seed(t testing.TB, size int64, args string) []byte {
+func seed(t testing.TB, size int64, args string) *packed {
 	t.Helper()
 	path := mkfs(t, size, args)
 	content := filepath.Join(t.TempDir(), "blocks")
@@ -85,25 +91,29 @@ func seed(t testing.TB, size int64, args string) []byte {
 }
 
 func FuzzMap(f *testing.F) {
-	for _, s := range []struct {
+	var volumes []*packed
+	for i, s := range []struct {
 		size int64
 		args string
 	}{
 		{1, "-t ext2 -b 1024 -N 16"},
 		{1, "-t ext2 -r 0 -O none -b 1024 -N 16"},
 		{1, "-t ext4 -b 1024 -N 16"},
-		{1, "-t ext4 -b 4096 -N 16 -O ^metadata_csum,uninit_bg"},
+		{1, "-t ext4 -b 4096 -N 16 -O ^metadata_csum,^uninit_bg"},
 		{2, "-t ext4 -b 1024 -N 64 -g 256 -O ^metadata_csum,^uninit_bg,meta_bg,^resize_inode"},
 		{2, "-t ext4 -b 1024 -N 16 -C 4096 -O bigalloc,^metadata_csum,^uninit_bg"},
 		{4, "-t ext4 -b 1024 -N 16 -J size=1 -O ^metadata_csum,^uninit_bg"},
 		{4, "-t ext3 -b 1024 -N 16 -J size=1"},
 		{4, "-t ext4 -b 1024 -N 16 -J size=1"},
 	} {
-		f.Add(seed(f, s.size, s.args))
+		volumes = append(volumes, seed(f, s.size, s.args))
+		f.Add(uint8(i), []byte{0, 0, 0, 0, 0, 0})
+		f.Add(uint8(i), []byte{0x3A, 0, 0, 0, 1, 0, 0x18, 0, 0, 0, 1, 0})
+		f.Add(uint8(i), []byte{0, 4, 0, 0, 9, 0, 0x12, 4, 0, 0, 3, 0})
 	}
-	f.Fuzz(func(t *testing.T, b []byte) {
-		v, size := unpack(b)
-		m, err := ext.Map(v, size)
+	f.Fuzz(func(t *testing.T, base uint8, changes []byte) {
+		v := volumes[int(base)%len(volumes)].patched(changes)
+		m, err := ext.Map(v, v.size)
 		if err != nil {
 			var unsafe *fsmap.UnsafeError
 			if !errors.As(err, &unsafe) && !errors.Is(err, fsmap.ErrUnknown) {
@@ -111,8 +121,8 @@ func FuzzMap(f *testing.F) {
 			}
 			return
 		}
-		if m.Size > size || m.Used.End() > m.Size || !m.Used.Contains(extent.Range{Off: 0, End: 2048}) {
-			t.Fatalf("%v, size %d of %d", m.Used.Ranges(), m.Size, size)
+		if m.Size > v.size || m.Used.End() > m.Size || !m.Used.Contains(extent.Range{Off: 0, End: 2048}) {
+			t.Fatalf("%v, size %d of %d", m.Used.Ranges(), m.Size, v.size)
 		}
 	})
 }
