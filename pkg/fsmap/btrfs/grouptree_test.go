@@ -133,7 +133,7 @@ func TestGroupTree(t *testing.T) {
 	if testing.Short() {
 		t.Skip("makes and ages a filesystem")
 	}
-	path := makeFS(t, 256*mib)
+	path := makeFS(t, 160*mib)
 	plain := mapFile(t, path)
 	toGroupTree(t, path)
 	maptest.Superset(t, mapFile(t, path).Used, plain.Used, true)

@@ -18,7 +18,7 @@ import (
 // gives a copy of it as a power cut would leave it.
 func crash(t testing.TB, seed uint64, files int, args ...string) string {
 	t.Helper()
-	path := makeFS(t, 256*mib, args...)
+	path := makeFS(t, 160*mib, args...)
 	dir, unmount := maptest.Mount(t, path, "btrfs", "commit=3000")
 	maptest.Age(t, dir, seed, 60)
 	sub := filepath.Join(dir, "sub")
