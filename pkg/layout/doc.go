@@ -25,6 +25,9 @@
 // partitions, and if a suspended system lies in a swap area: it remembers more
 // of its filesystems than they tell. All of that comes with a warning.
 //
+// A disk without a table is one volume; so is one whose boot sector names no
+// partition, or a single one that begins at byte 0.
+//
 // In LVM2 a linear volume that is on one physical volume is mapped by its
 // filesystem; all other kinds count as a whole.
 package layout

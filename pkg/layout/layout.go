@@ -93,8 +93,7 @@ func (d *disk) read() error {
 		return err
 	}
 	d.Table = table
-	if len(table.Partitions) == 0 && table.GPT == nil {
-		// No table, or the boot sector of something without partitions.
+	if table.GPT == nil && unpartitioned(table.Partitions) {
 		err = d.part(Part{Name: "whole disk", Range: extent.Range{End: d.Size}}, false)
 	} else {
 		err = d.partitions()
@@ -104,6 +103,13 @@ func (d *disk) read() error {
 	}
 	d.finish()
 	return nil
+}
+
+// unpartitioned tells whether an MBR, or none, says that the disk is one
+// volume: it may have a boot sector without any partition, or with one that is
+// the disk itself, as mkfs.fat writes it.
+func unpartitioned(parts []partition.Partition) bool {
+	return len(parts) == 0 || len(parts) == 1 && parts[0].Start == 0
 }
 
 // finish puts the map of the disk together.

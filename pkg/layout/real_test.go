@@ -20,11 +20,16 @@ func words(l *Layout) []string {
 	var add func(parts []Part, indent string)
 	add = func(parts []Part, indent string) {
 		for _, p := range parts {
-			text := indent + p.Name + ": " + p.Type + ", " + p.Kind + " " + p.Label
-			if p.Whole {
-				text += ", whole"
+			text := indent + p.Name + ":"
+			for _, w := range []string{p.Type, p.Kind, p.Label} {
+				if w != "" {
+					text += " " + w + ","
+				}
 			}
-			list = append(list, text)
+			if p.Whole {
+				text += " whole"
+			}
+			list = append(list, strings.TrimSuffix(text, ","))
 			add(p.Volumes, "  ")
 		}
 	}
@@ -69,15 +74,15 @@ start=256MiB, size=200MiB, type=E6D6D379-F507-44C2-A23C-238F2A3DF928
 
 			l := layout(t, disk, sector)
 			want := []string{
-				"partition 1: BIOS boot,  , whole",
-				"partition 2: ESP, vfat EFI",
-				"partition 3: Linux root (x86-64), ext4 root",
-				"partition 4: Linux, btrfs data",
-				"partition 5: swap, swap swap",
-				"partition 6: LVM, lvm2 vg",
-				"  logical volume vg/home: striped, ext4 home",
-				"  logical volume vg/swap: striped, swap ",
-				"  logical volume vg/raw: striped,  , whole",
+				"partition 1: BIOS boot, whole",
+				"partition 2: ESP, vfat, EFI",
+				"partition 3: Linux root (x86-64), ext4, root",
+				"partition 4: Linux, btrfs, data",
+				"partition 5: swap, swap, swap",
+				"partition 6: LVM, lvm2, vg",
+				"  logical volume vg/home: striped, ext4, home",
+				"  logical volume vg/swap: striped, swap",
+				"  logical volume vg/raw: striped, whole",
 			}
 			if diff := cmp.Diff(want, words(l)); diff != "" {
 				t.Errorf("parts (-want +got):\n%s", diff)
