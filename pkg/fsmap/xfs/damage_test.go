@@ -40,6 +40,8 @@ func TestRefuses(t *testing.T) {
 		{"block size", v4, "XFSB", 0, 4, 4, set(0), "block size"},
 		{"block size and its logarithm", v4, "XFSB", 0, 4, 4, set(1024), "block size"},
 		{"sector size", v4, "XFSB", 0, 102, 2, set(600), "sector size"},
+		{"inode size", v4, "XFSB", 0, 104, 2, add(1), "inodes"},
+		{"directories' blocks", v4, "XFSB", 0, 192, 1, set(15), "directories"},
 		{"beyond the volume", v4, "XFSB", 0, 8, 8, set(1 << 60), "blocks"},
 		{"negative blocks", v4, "XFSB", 0, 8, 8, set(1 << 63), "blocks"},
 		{"more groups", v4, "XFSB", 0, 88, 4, add(1), "groups"},

@@ -12,7 +12,7 @@ const maxLevels = 9
 
 // group is what the headers of one allocation group say.
 type group struct {
-	*super
+	*Super
 	number  int64
 	length  int64    // blocks
 	root    uint32   // of the tree of free extents by block
@@ -24,18 +24,18 @@ type group struct {
 }
 
 // readGroup reads the four sectors that a group begins with.
-func readGroup(r io.ReaderAt, s *super, number int64) (*group, error) {
-	b := make([]byte, 4*s.sector)
-	if err := readAt(r, b, number*s.agBlocks*s.block, "group headers"); err != nil {
+func readGroup(r io.ReaderAt, s *Super, number int64) (*group, error) {
+	b := make([]byte, 4*s.Sector)
+	if err := readAt(r, b, number*s.GroupBlocks*s.Block, "group headers"); err != nil {
 		return nil, err
 	}
-	agf, agi, agfl := b[s.sector:2*s.sector], b[2*s.sector:3*s.sector], b[3*s.sector:]
+	agf, agi, agfl := b[s.Sector:2*s.Sector], b[2*s.Sector:3*s.Sector], b[3*s.Sector:]
 	if number > 0 && string(b[:4]) != "XFSB" {
 		return nil, unsafe("group %d has no copy of the superblock", number)
 	}
 	be := binary.BigEndian
 	g := &group{
-		super: s, number: number, length: s.groupBlocks(number),
+		Super: s, number: number, length: s.Length(number),
 		root: be.Uint32(agf[16:]), levels: be.Uint32(agf[28:]),
 		free: be.Uint32(agf[52:]), longest: be.Uint32(agf[56:]), trees: be.Uint32(agf[60:]),
 	}
@@ -50,7 +50,7 @@ func readGroup(r io.ReaderAt, s *super, number int64) (*group, error) {
 		{agfl, "XAFL", 4, -1, 8, 32, 5}, // without a header before version 5
 	} {
 		switch {
-		case s.version < h.onlyCheck:
+		case s.Version < h.onlyCheck:
 		case string(h.b[:4]) != h.magic:
 			return nil, unsafe("group %d has no %s header", number, h.magic)
 		case int64(be.Uint32(h.b[h.number:])) != number:
@@ -59,9 +59,9 @@ func readGroup(r io.ReaderAt, s *super, number int64) (*group, error) {
 			return nil, unsafe("group %d has %d blocks, its %s header says otherwise", number, g.length, h.magic)
 		case h.length > 0 && be.Uint32(h.b[4:]) != 1:
 			return nil, unsafe("group %d has an unknown version of the %s header", number, h.magic)
-		case s.version == 5 && [16]byte(h.b[h.uuid:]) != s.owner:
+		case s.Version == 5 && [16]byte(h.b[h.uuid:]) != s.Owner:
 			return nil, unsafe("group %d has the %s header of another filesystem", number, h.magic)
-		case s.version == 5 && !sumOK(h.b, h.sum):
+		case s.Version == 5 && !SumOK(h.b, h.sum):
 			return nil, unsafe("group %d has a wrong checksum in the %s header", number, h.magic)
 		}
 	}
@@ -75,7 +75,7 @@ func readGroup(r io.ReaderAt, s *super, number int64) (*group, error) {
 // between the first and the last that the AGF names.
 func (g *group) readList(agf, agfl []byte) error {
 	be := binary.BigEndian
-	if g.version == 5 {
+	if g.Version == 5 {
 		agfl = agfl[36:]
 	}
 	size := uint32(len(agfl) / 4)
@@ -98,11 +98,11 @@ func (g *group) readList(agf, agfl []byte) error {
 
 // holds tells whether a block is in the group and behind its headers.
 func (g *group) holds(block uint32) bool {
-	return int64(block) < g.length && int64(block)*g.block >= 4*g.sector
+	return int64(block) < g.length && int64(block)*g.Block >= 4*g.Sector
 }
 
 // bytes is where blocks of the group are on the volume.
 func (g *group) bytes(block, count uint32) extent.Range {
-	off := (g.number*g.agBlocks + int64(block)) * g.block
-	return extent.Range{Off: off, End: off + int64(count)*g.block}
+	off := (g.number*g.GroupBlocks + int64(block)) * g.Block
+	return extent.Range{Off: off, End: off + int64(count)*g.Block}
 }

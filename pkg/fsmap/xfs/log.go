@@ -16,20 +16,33 @@ const (
 // journal is the internal log: a ring of 512-byte blocks, each of which tells
 // in which round it was written. The head is where the round steps down.
 type journal struct {
-	*super
+	*Super
 	r      io.ReaderAt
 	off    int64 // bytes
 	blocks int64
 }
 
+// Clean tells whether the internal log holds nothing but that the filesystem
+// was unmounted. What an external log holds cannot be told.
+func (s *Super) Clean(r io.ReaderAt) (bool, error) {
+	if s.logStart == 0 {
+		return false, nil
+	}
+	j, err := openLog(r, s)
+	if err != nil {
+		return false, err
+	}
+	return j.clean()
+}
+
 // openLog finds the log on the volume.
-func openLog(r io.ReaderAt, s *super) (*journal, error) {
-	group, block := int64(s.logStart>>s.agLog), int64(s.logStart&(1<<s.agLog-1))
-	if s.logStart>>s.agLog >= uint64(s.groups) || s.logBlocks < 1 || s.logBlocks > 1<<32/s.block ||
-		block < 1 || block+s.logBlocks > s.groupBlocks(group) {
+func openLog(r io.ReaderAt, s *Super) (*journal, error) {
+	group, block := int64(s.logStart>>s.GroupLog), int64(s.logStart&(1<<s.GroupLog-1))
+	if s.logStart>>s.GroupLog >= uint64(s.Groups) || s.logBlocks < 1 || s.logBlocks > 1<<32/s.Block ||
+		block < 1 || block+s.logBlocks > s.Length(group) {
 		return nil, unsafe("its log of %d blocks is said to be at %#x", s.logBlocks, s.logStart)
 	}
-	return &journal{super: s, r: r, off: (group*s.agBlocks + block) * s.block, blocks: s.logBlocks * s.block / logBlock}, nil
+	return &journal{Super: s, r: r, off: (group*s.GroupBlocks + block) * s.Block, blocks: s.logBlocks * s.Block / logBlock}, nil
 }
 
 // clean tells whether the last thing in the log is an unmount, by the same
@@ -124,7 +137,7 @@ func (j *journal) unmount(at, blocks int64) (end int64, clean bool, err error) {
 		if err != nil || op[9]&unmounted == 0 {
 			return end, false, err
 		}
-		if sum := be.Uint32(b[32:]); j.version == 4 || sum == 0 {
+		if sum := be.Uint32(b[32:]); j.Version == 4 || sum == 0 {
 			return end, true, nil // mkfs and xfs_repair write no checksum
 		}
 		if end > logWindow {

@@ -22,11 +22,11 @@ const maxRanges = 1 << 20
 
 // Map reads what is in use of the filesystem on a volume of size bytes.
 func Map(r io.ReaderAt, size int64) (*fsmap.Map, error) {
-	s, err := readSuper(r, size)
+	s, err := ReadSuper(r, size)
 	if err != nil {
 		return nil, err
 	}
-	m := &fsmap.Map{Kind: kind, Label: s.label, UUID: uuidText(s.uuid), Size: s.blocks * s.block, Block: s.block}
+	m := &fsmap.Map{Kind: kind, Label: s.label, UUID: uuidText(s.uuid), Size: s.Blocks * s.Block, Block: s.Block}
 	if s.logStart == 0 {
 		m.Used.Add(extent.Range{End: m.Size})
 		m.Notes = append(m.Notes, "its log is on another device, so it cannot be seen whether it was unmounted: all of it counts as used, and the log is to be saved too")
@@ -42,7 +42,7 @@ func Map(r io.ReaderAt, size int64) (*fsmap.Map, error) {
 	case !clean:
 		return nil, unsafe("its log needs recovery: mount it once, and unmount it")
 	}
-	u := used{piece: s.block, most: maxRanges}
+	u := used{piece: s.Block, most: maxRanges}
 	if err := u.groups(r, s); err != nil {
 		return nil, err
 	}
@@ -50,7 +50,7 @@ func Map(r io.ReaderAt, size int64) (*fsmap.Map, error) {
 	if m.Used = u.finish(m.Size); !m.Used.Contains(log) {
 		return nil, unsafe("its log is said to be free space")
 	}
-	if u.piece > s.block {
+	if u.piece > s.Block {
 		m.Notes = append(m.Notes, "free space is in very many pieces: the smaller ones count as used")
 	}
 	return m, nil
@@ -58,9 +58,9 @@ func Map(r io.ReaderAt, size int64) (*fsmap.Map, error) {
 
 // groups goes through the allocation groups, and holds the sum of their free
 // blocks against the superblock's, which is kept up to date by an unmount.
-func (u *used) groups(r io.ReaderAt, s *super) error {
+func (u *used) groups(r io.ReaderAt, s *Super) error {
 	free := uint64(0)
-	for n := range s.groups {
+	for n := range s.Groups {
 		g, err := readGroup(r, s, n)
 		if err != nil {
 			return err

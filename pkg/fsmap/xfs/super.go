@@ -40,36 +40,48 @@ const (
 	incompatKnown = 0x1 | 0x2 | incompatUUID | 0x8 | incompatRepair | 0x20 | 0x40 | 0x80
 )
 
-// super is what the superblock in the first sector says.
-type super struct {
-	version   int // 4, or 5: with checksums and owners
-	block     int64
-	sector    int64
-	blocks    int64 // of the whole data device
-	agBlocks  int64 // of all groups but the last
-	groups    int64
-	agLog     uint // bits of a block's number within its group
+// Super is what the superblock in the first sector says.
+type Super struct {
+	Version     int   // 4, or 5: with checksums and owners
+	Block       int64 // bytes
+	Sector      int64 // bytes; each header of a group has one
+	Blocks      int64 // of the whole data device
+	GroupBlocks int64 // of all groups but the last
+	Groups      int64
+	GroupLog    uint     // bits of a block's number within its group
+	Inode       int64    // bytes
+	InodeLog    uint     // bits of an inode's number within its block
+	DirBlock    int64    // bytes
+	Root        uint64   // inode
+	Owner       [16]byte // the UUID that metadata carries
+	ROCompat    uint32   // feature bits
+	Incompat    uint32   // feature bits
+
 	logStart  uint64
 	logBlocks int64
 	lazy      bool
 	free      uint64 // blocks
 	uuid      [16]byte
-	owner     [16]byte // the uuid that metadata carries
 	label     string
-	ro        uint32
 }
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// sumOK tells whether b's checksum, little-endian at off, is right.
-func sumOK(b []byte, off int) bool {
+// Sum is the checksum of b, which is to be, little-endian, at off within it.
+func Sum(b []byte, off int) uint32 {
 	sum := crc32.Update(0, castagnoli, b[:off])
 	sum = crc32.Update(sum, castagnoli, make([]byte, 4))
-	return crc32.Update(sum, castagnoli, b[off+4:]) == binary.LittleEndian.Uint32(b[off:])
+	return crc32.Update(sum, castagnoli, b[off+4:])
 }
 
-// readSuper reads the superblock and refuses what it does not know.
-func readSuper(r io.ReaderAt, size int64) (*super, error) {
+// SumOK tells whether b holds its checksum at off.
+func SumOK(b []byte, off int) bool {
+	return Sum(b, off) == binary.LittleEndian.Uint32(b[off:])
+}
+
+// ReadSuper reads the superblock of the filesystem on a volume of size bytes. It
+// refuses, with an [fsmap.UnsafeError], what it does not know.
+func ReadSuper(r io.ReaderAt, size int64) (*Super, error) {
 	if size < 512 {
 		return nil, fsmap.ErrUnknown
 	}
@@ -88,18 +100,20 @@ func readSuper(r io.ReaderAt, size int64) (*super, error) {
 		}
 	}
 	flags := be.Uint16(b[100:])
-	s := &super{
-		version:   int(flags & 0xf),
-		block:     int64(be.Uint32(b[4:])),
-		sector:    int64(be.Uint16(b[102:])),
-		agBlocks:  int64(be.Uint32(b[84:])),
-		groups:    int64(be.Uint32(b[88:])),
-		agLog:     uint(b[124]),
+	s := &Super{
+		Version:     int(flags & 0xf),
+		Block:       int64(be.Uint32(b[4:])),
+		Sector:      int64(be.Uint16(b[102:])),
+		GroupBlocks: int64(be.Uint32(b[84:])),
+		Groups:      int64(be.Uint32(b[88:])),
+		GroupLog:    uint(b[124]),
+		Inode:       int64(be.Uint16(b[104:])), InodeLog: uint(b[123]), DirBlock: int64(be.Uint32(b[4:])) << (b[192] & 15),
+		Root:      be.Uint64(b[56:]),
 		logStart:  be.Uint64(b[48:]),
 		logBlocks: int64(be.Uint32(b[96:])),
 		free:      be.Uint64(b[144:]),
 		uuid:      [16]byte(b[32:]),
-		owner:     [16]byte(b[32:]),
+		Owner:     [16]byte(b[32:]),
 		label:     string(bytes.ToValidUTF8(bytes.TrimRight(b[108:120], "\x00"), []byte("?"))),
 	}
 	more := be.Uint32(b[200:]) | be.Uint32(b[204:])
@@ -107,30 +121,29 @@ func readSuper(r io.ReaderAt, size int64) (*super, error) {
 		more = 0
 	}
 	s.lazy = more&moreLazyCount != 0
-	incompat := uint32(0)
-	switch s.version {
+	switch s.Version {
 	case 5:
-		s.ro, incompat = be.Uint32(b[212:]), be.Uint32(b[216:])
-		if incompat&incompatUUID != 0 {
-			copy(s.owner[:], b[248:])
+		s.ROCompat, s.Incompat = be.Uint32(b[212:]), be.Uint32(b[216:])
+		if s.Incompat&incompatUUID != 0 {
+			copy(s.Owner[:], b[248:])
 		}
-		if s.sector != int64(len(b)) || !sumOK(b, 224) {
+		if s.Sector != int64(len(b)) || !SumOK(b, 224) {
 			return nil, unsafe("superblock has a wrong checksum")
 		}
 	case 4:
 	default:
-		return nil, unsafe("version %d is not 4 or 5", s.version)
+		return nil, unsafe("version %d is not 4 or 5", s.Version)
 	}
 	switch {
 	case flags&^versionKnown != 0 || flags&versionDirV2 == 0:
 		return nil, unsafe("feature bits %#x are not all known", flags)
 	case more&^moreKnown != 0:
 		return nil, unsafe("more feature bits %#x are not all known", more)
-	case s.ro&^roKnown != 0:
-		return nil, unsafe("read-only compatible feature bits %#x are not all known", s.ro)
-	case incompat&^incompatKnown != 0:
-		return nil, unsafe("incompatible feature bits %#x are not all known", incompat)
-	case incompat&incompatRepair != 0:
+	case s.ROCompat&^roKnown != 0:
+		return nil, unsafe("read-only compatible feature bits %#x are not all known", s.ROCompat)
+	case s.Incompat&^incompatKnown != 0:
+		return nil, unsafe("incompatible feature bits %#x are not all known", s.Incompat)
+	case s.Incompat&incompatRepair != 0:
 		return nil, unsafe("it says that it needs xfs_repair")
 	case b[126] != 0:
 		return nil, unsafe("it is still being made")
@@ -141,34 +154,38 @@ func readSuper(r io.ReaderAt, size int64) (*super, error) {
 }
 
 // check holds the numbers of the superblock b against each other.
-func (s *super) check(b []byte, size int64) error {
+func (s *Super) check(b []byte, size int64) error {
 	blocks := binary.BigEndian.Uint64(b[8:])
 	power := func(n int64, log uint8, lo, hi int64) bool {
 		return n >= lo && n <= hi && bits.OnesCount64(uint64(n)) == 1 && bits.Len64(uint64(n)) == int(log)+1
 	}
 	switch {
-	case !power(s.block, b[120], 512, 65536):
-		return unsafe("block size %d is none", s.block)
-	case !power(s.sector, b[121], 512, 32768) || s.sector > s.block:
-		return unsafe("sector size %d is none", s.sector)
-	case s.agBlocks < 64 || s.agBlocks*s.block > 1<<40 || s.agBlocks*s.block < 4*s.sector:
-		return unsafe("allocation groups of %d blocks", s.agBlocks)
-	case bits.Len64(uint64(s.agBlocks-1)) != int(s.agLog):
-		return unsafe("%d blocks in a group take %d bits", s.agBlocks, s.agLog)
-	case blocks == 0 || blocks > uint64(size/s.block):
-		return unsafe("it has %d blocks of %d bytes, the volume %d bytes", blocks, s.block, size)
+	case !power(s.Block, b[120], 512, 65536):
+		return unsafe("block size %d is none", s.Block)
+	case !power(s.Sector, b[121], 512, 32768) || s.Sector > s.Block:
+		return unsafe("sector size %d is none", s.Sector)
+	case s.InodeLog > 8 || s.Inode < 256 || s.Inode > 2048 || s.Inode<<s.InodeLog != s.Block:
+		return unsafe("inodes of %d bytes do not fill a block %d times", s.Inode, 1<<(s.InodeLog&15))
+	case s.DirBlock < s.Block || s.DirBlock > 65536:
+		return unsafe("directories have blocks of %d bytes", s.DirBlock)
+	case s.GroupBlocks < 64 || s.GroupBlocks*s.Block > 1<<40 || s.GroupBlocks*s.Block < 4*s.Sector:
+		return unsafe("allocation groups of %d blocks", s.GroupBlocks)
+	case bits.Len64(uint64(s.GroupBlocks-1)) != int(s.GroupLog):
+		return unsafe("%d blocks in a group take %d bits", s.GroupBlocks, s.GroupLog)
+	case blocks == 0 || blocks > uint64(size/s.Block):
+		return unsafe("it has %d blocks of %d bytes, the volume %d bytes", blocks, s.Block, size)
 	}
-	s.blocks = int64(blocks)
-	last := s.blocks - (s.groups-1)*s.agBlocks
-	if s.groups < 1 || last < 64 || last > s.agBlocks {
-		return unsafe("%d blocks are not %d groups of %d", s.blocks, s.groups, s.agBlocks)
+	s.Blocks = int64(blocks)
+	last := s.Blocks - (s.Groups-1)*s.GroupBlocks
+	if s.Groups < 1 || last < 64 || last > s.GroupBlocks {
+		return unsafe("%d blocks are not %d groups of %d", s.Blocks, s.Groups, s.GroupBlocks)
 	}
 	return nil
 }
 
-// groupBlocks is the number of blocks in one group; the last may be short.
-func (s *super) groupBlocks(group int64) int64 {
-	return min(s.agBlocks, s.blocks-group*s.agBlocks)
+// Length is the number of blocks in one group; the last may be short.
+func (s *Super) Length(group int64) int64 {
+	return min(s.GroupBlocks, s.Blocks-group*s.GroupBlocks)
 }
 
 func unsafe(format string, args ...any) error { return fsmap.Unsafef(kind, format, args...) }

@@ -55,7 +55,7 @@ func walkFree(r io.ReaderAt, g *group, emit func(extent.Range)) ([]uint32, error
 // visit reads some neighbours on one level of the tree, each of which must
 // begin with its key, if there are keys.
 func (t *freeTree) visit(blocks, keys []uint32, level int) error {
-	window := int(max(readAhead/t.block, 1))
+	window := int(max(readAhead/t.Block, 1))
 	for i := 0; i < len(blocks); i += window {
 		some := blocks[i:min(i+window, len(blocks))]
 		data, err := t.read(some)
@@ -87,18 +87,18 @@ func (t *freeTree) read(blocks []uint32) ([][]byte, error) {
 	}
 	data := make([][]byte, len(blocks))
 	first, last := slices.Min(blocks), slices.Max(blocks)
-	if int64(last-first+1)*t.block <= max(2*readAhead, t.block) {
-		b := make([]byte, int64(last-first+1)*t.block)
+	if int64(last-first+1)*t.Block <= max(2*readAhead, t.Block) {
+		b := make([]byte, int64(last-first+1)*t.Block)
 		if err := readAt(t.r, b, t.bytes(first, 1).Off, "free space tree"); err != nil {
 			return nil, err
 		}
 		for i, n := range blocks {
-			data[i] = b[int64(n-first)*t.block:][:t.block]
+			data[i] = b[int64(n-first)*t.Block:][:t.Block]
 		}
 		return data, nil
 	}
 	for i, n := range blocks {
-		data[i] = make([]byte, t.block)
+		data[i] = make([]byte, t.Block)
 		if err := readAt(t.r, data[i], t.bytes(n, 1).Off, "free space tree"); err != nil {
 			return nil, err
 		}
@@ -112,7 +112,7 @@ func (t *freeTree) read(blocks []uint32) ([][]byte, error) {
 func (t *freeTree) node(n uint32, b []byte, key int64, level int) error {
 	be := binary.BigEndian
 	magic, head := "ABTB", 16
-	if t.version == 5 {
+	if t.Version == 5 {
 		magic, head = "AB3B", 56
 	}
 	count := int(be.Uint16(b[6:]))
@@ -124,9 +124,9 @@ func (t *freeTree) node(n uint32, b []byte, key int64, level int) error {
 	switch {
 	case string(b[:4]) != magic:
 		return t.bad(n, "is none")
-	case t.version == 5 && (int64(be.Uint64(b[16:]))*512 != t.bytes(n, 1).Off || int64(be.Uint32(b[48:])) != t.number || [16]byte(b[32:]) != t.owner):
+	case t.Version == 5 && (int64(be.Uint64(b[16:]))*512 != t.bytes(n, 1).Off || int64(be.Uint32(b[48:])) != t.number || [16]byte(b[32:]) != t.Owner):
 		return t.bad(n, "belongs elsewhere")
-	case t.version == 5 && !sumOK(b, 52):
+	case t.Version == 5 && !SumOK(b, 52):
 		return t.bad(n, "has a wrong checksum")
 	case int(be.Uint16(b[4:])) != level:
 		return t.bad(n, "is on another level")
