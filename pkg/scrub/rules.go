@@ -104,11 +104,14 @@ func rulesFor(top []entry) []rule {
 			}
 		}
 	}
+	if has("etc") || has("usr") {
+		return all
+	}
 	below("home/") // histories one level down are histories anywhere
-	if has("lib", "log") && !has("etc") && !has("usr") {
+	if has("lib", "log") {
 		below("var/")
 	}
-	if (has("wtmp") || has("lastlog") || has("syslog") || has("journal")) && !has("etc") && !has("usr") {
+	if has("wtmp") || has("lastlog") || has("syslog") || has("journal") {
 		below("var/log/")
 	}
 	return all

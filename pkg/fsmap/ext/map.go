@@ -79,13 +79,9 @@ func (v *Volume) usedIn(b *builder, g uint32, bitmap, newer []byte) error {
 	if x.Flags&blockUninit != 0 {
 		clear(bitmap)
 		v.initial(x, bitmap)
-	} else if newer == nil && v.HasCsum() {
-		got := crc32c(v.seed, bitmap[:v.ClustersPerGroup/8])
-		if !v.has64() {
-			got &= 0xFFFF
-		}
-		if got != x.bitmapCsum {
-			return v.unsafe("block bitmap of group %d has checksum %08x, should be %08x", g, x.bitmapCsum, got)
+	} else if newer == nil {
+		if err := v.checkBitmap(x, bitmap); err != nil {
+			return err
 		}
 	}
 	if newer != nil {
@@ -96,6 +92,21 @@ func (v *Volume) usedIn(b *builder, g uint32, bitmap, newer []byte) error {
 	// Where the journal has a newer bitmap, the count is yet to come too.
 	if newer == nil && free != x.Free {
 		return v.unsafe("group %d has %d free clusters, and its descriptor says %d", g, free, x.Free)
+	}
+	return nil
+}
+
+// checkBitmap verifies the checksum of a group's block bitmap.
+func (v *Volume) checkBitmap(x Group, bitmap []byte) error {
+	if !v.HasCsum() {
+		return nil
+	}
+	got := crc32c(v.seed, bitmap[:v.ClustersPerGroup/8])
+	if !v.has64() {
+		got &= 0xFFFF
+	}
+	if got != x.bitmapCsum {
+		return v.unsafe("block bitmap of group %d has checksum %08x, should be %08x", x.Index, x.bitmapCsum, got)
 	}
 	return nil
 }

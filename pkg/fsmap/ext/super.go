@@ -20,6 +20,7 @@ const (
 	compatSparseSuper2 = 0x200
 	CompatFastCommit   = 0x400
 
+	incompatFiletype   = 0x2
 	IncompatRecover    = 0x4
 	incompatJournalDev = 0x8
 	incompatMetaBG     = 0x10
@@ -31,8 +32,8 @@ const (
 	IncompatInlineData = 0x8000
 	IncompatEncrypt    = 0x10000
 	IncompatCasefold   = 0x20000
-	// filetype, extents, largedir
-	incompatKnown = 0x2 | IncompatRecover | incompatMetaBG | 0x40 | Incompat64bit | incompatMMP | incompatFlexBG |
+	// extents, largedir
+	incompatKnown = incompatFiletype | IncompatRecover | incompatMetaBG | 0x40 | Incompat64bit | incompatMMP | incompatFlexBG |
 		IncompatEAInode | incompatCsumSeed | 0x4000 | IncompatInlineData | IncompatEncrypt | IncompatCasefold
 
 	roSparseSuper   = 0x1
@@ -104,7 +105,7 @@ func kindOf(compat, incompat, ro uint32) string {
 	switch {
 	case incompat&incompatJournalDev != 0:
 		return "jbd"
-	case ro&^(roSparseSuper|0x2|0x4) != 0 || incompat&^(0x2|IncompatRecover|incompatMetaBG) != 0:
+	case ro&^(roSparseSuper|0x2|0x4) != 0 || incompat&^(incompatFiletype|IncompatRecover|incompatMetaBG) != 0:
 		return "ext4"
 	case compat&CompatJournal != 0:
 		return "ext3"
