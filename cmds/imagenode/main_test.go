@@ -50,7 +50,7 @@ func program(t *testing.T, args ...string) *exec.Cmd {
 const mib = 1 << 20
 
 // image is a disk image with a GPT, half of it zeros.
-func image(t *testing.T, size int) []byte {
+func diskImage(t *testing.T, size int) []byte {
 	t.Helper()
 	b := make([]byte, size)
 	random := rand.NewChaCha8([32]byte{7})
@@ -90,7 +90,7 @@ func TestExitCodes(t *testing.T) {
 		}
 		return path
 	}
-	raw := image(t, 16*mib)
+	raw := diskImage(t, 16*mib)
 	good := file("image.zst", packed(t, raw))
 	cut := file("cut.zst", packed(t, raw)[:5*mib])
 	disk := filepath.Join(dir, "disk")
@@ -133,7 +133,7 @@ func TestJSON(t *testing.T) {
 	dir := t.TempDir()
 	receipt := filepath.Join(dir, "receipt")
 	cmd := program(t, "--json", "--receipt", receipt, "-", filepath.Join(dir, "disk"))
-	cmd.Stdin = bytes.NewReader(packed(t, image(t, 16*mib)))
+	cmd.Stdin = bytes.NewReader(packed(t, diskImage(t, 16*mib)))
 	out, err := cmd.Output()
 	if err != nil {
 		t.Fatal(err)
@@ -159,7 +159,7 @@ func TestJSON(t *testing.T) {
 
 // A signal in the middle of a transfer ends it at once, without a table on the disk.
 func TestSignals(t *testing.T) {
-	raw := image(t, 32*mib)
+	raw := diskImage(t, 32*mib)
 	for _, signal := range []os.Signal{os.Interrupt, syscall.SIGTERM} {
 		disk := filepath.Join(t.TempDir(), "disk")
 		var stdout, stderr bytes.Buffer

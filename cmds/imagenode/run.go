@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/orbit-pxe/orbit/pkg/api"
+	"github.com/orbit-pxe/orbit/pkg/image"
 	"github.com/orbit-pxe/orbit/pkg/imaging"
 	"github.com/orbit-pxe/orbit/pkg/progress"
 	"github.com/orbit-pxe/orbit/pkg/units"
@@ -23,8 +24,10 @@ const help = `imagenode writes a disk image to a disk.
 
 usage: imagenode [flags] SOURCE DISK
 
-SOURCE is a path, an http or https URL, or - for standard input. The image is raw
-or compressed with zstd, gzip, xz or bzip2, whatever its name says.
+SOURCE is a path, an http or https URL, or - for standard input: an Orbit image, a
+raw one, compressed with zstd, gzip, xz or bzip2 or not, or qcow2, whatever its
+name says. Of an Orbit image only what the disk does not hold already is fetched
+and written; to go on after a power cut, do the same again.
 
 DISK is a device (/dev/sda), a selector, or a regular file, which becomes the
 image, decoded. A selector names one disk by what it is, comma-joined terms:
@@ -43,6 +46,7 @@ flags:
 const examples = `
 examples:
   imagenode --dry-run debian.img.zst first
+  imagenode --key room.pub --verify=disk http://head/images/lab.img.zst first
   imagenode --sha256-beside https://head/images/debian.img.zst serial=S64ENX0T
   imagenode --json http://10.0.0.1:8080/images/node.zst bus=nvme,size\>=400G
   ssh other 'cat node.img.xz' | imagenode - /dev/sdb
@@ -118,6 +122,11 @@ func parse(args []string, stdout io.Writer) (*order, error) {
 	f.BoolVar(&o.dryRun, "dry-run", false, "say what would be written where and what would be lost, and stop")
 	f.StringVar(&o.SHA256, "sha256", "", "`HEX` digest that the file must have, as it is stored")
 	f.BoolVar(&o.SHA256Beside, "sha256-beside", false, "take that from SOURCE.sha256, or SHA256SUMS beside SOURCE")
+	f.Func("root", "`HEX` digest that an Orbit image must have as its root", func(s string) (err error) { o.Root, err = image.ParseDigest(s); return err })
+	f.Func("key", "public key `FILE` of minisign, or the key itself: the image must be signed with it (again for others)", o.addKey)
+	f.BoolVar(&o.Full, "full", false, "write everything, whatever the disk holds")
+	f.StringVar((*string)(&o.Verify), "verify", string(imaging.VerifyStream), "`HOW`: stream, check all that is written on its way; disk, also read it back")
+	f.StringVar((*string)(&o.Unused), "unused", string(imaging.Keep), "`WHAT` becomes of unused space: keep, discard, or zero (which is checked)")
 	f.BoolVar(&asJSON, "json", false, "print progress as JSON lines")
 	f.StringVar(&o.receipt, "receipt", "", "write what was done into `FILE`, as JSON")
 	f.IntVar(&o.SectorSize, "sector-size", 0, "`BYTES` of a sector of the disks the image was made for, if it does not say")
@@ -139,6 +148,9 @@ func parse(args []string, stdout io.Writer) (*order, error) {
 		return nil, fmt.Errorf("want SOURCE and DISK, got %d arguments", f.NArg())
 	}
 	o.Source, o.Disk = f.Arg(0), f.Arg(1)
+	if err := o.addTrusted(); err != nil {
+		return nil, err
+	}
 	if asJSON {
 		o.mode = progress.JSON
 	}

@@ -14,9 +14,10 @@ import (
 
 	"github.com/orbit-pxe/orbit/pkg/imaging"
 	"github.com/orbit-pxe/orbit/pkg/progress"
+	"github.com/orbit-pxe/orbit/pkg/version"
 )
 
-const help = `savenode reads a whole disk into a compressed image.
+const help = `savenode reads what is in use on a disk into an image.
 
 usage: savenode [flags] DISK DEST
 
@@ -24,8 +25,12 @@ DISK is a device (/dev/sda), a selector (first, serial=S, bus=nvme,size>=400G; s
 imagenode --help) or a regular file. A disk with something mounted is refused.
 
 DEST is a path, an http or https URL that takes a PUT, or - for standard output.
-The image is zstd: imagenode writes it to a disk, and so does zstd -dc | dd. A
-file gets its name only when it is complete; a server is sent a digest to check.
+A file gets its name only when it is complete; a server is sent a digest to check.
+
+The image is zstd with an index: imagenode writes it to a disk, and so does
+zstd -dc | dd. What is in use is told from the filesystems' own metadata (ext2-4,
+xfs, btrfs, FAT, exFAT, NTFS, swap, LVM2); what is not understood is saved whole,
+and the image says so.
 
 flags:
 `
@@ -34,6 +39,9 @@ const examples = `
 examples:
   savenode /dev/sda node.img.zst
   savenode --level 9 first http://10.0.0.1:8080/images/node.img.zst
+  savenode --scrub --partition 2 /dev/sda root.img.zst
+  savenode --parent http://10.0.0.1:8080/images/base.img.zst first \
+           http://10.0.0.1:8080/images/new.img.zst
   savenode serial=S64ENX0T - | ssh other 'cat > node.img.zst'
 
 exit codes: 0 saved   1 failed, DEST is as it was   2 usage
@@ -45,6 +53,7 @@ type order struct {
 	imaging.SaveOptions
 	mode    progress.Mode
 	receipt string
+	dryRun  bool
 }
 
 // run does what args say. Events go to stdout, or to stderr where the image
@@ -62,7 +71,12 @@ func run(ctx context.Context, _ io.Reader, stdout, stderr io.Writer, args []stri
 		show = stderr
 	}
 	debug.SetGCPercent(50) // garbage is scarce here and buffers are many: collect it early
-	o.Stdout = stdout
+	o.Stdout, o.Tool = stdout, "savenode "+version.String()
+	if o.dryRun {
+		plan, err := imaging.PlanSave(ctx, o.SaveOptions)
+		fmt.Fprint(show, plan)
+		return err
+	}
 	p := progress.New(show, o.mode)
 	o.Events = p.Sink()
 	receipt, err := imaging.Save(ctx, o.SaveOptions)
@@ -93,7 +107,15 @@ func parse(args []string, stdout io.Writer) (*order, error) {
 	var asJSON, verbose bool
 	f := flag.NewFlagSet("savenode", flag.ContinueOnError)
 	f.SetOutput(io.Discard)
-	f.IntVar(&o.Level, "level", 3, "`LEVEL` of zstd, 1 (fast) to 22 (small)")
+	f.StringVar((*string)(&o.Format), "format", string(imaging.Orbit), "`FORMAT`: orbit, or every byte of the disk: raw, raw.zst")
+	f.IntVar(&o.Level, "level", imaging.DefaultLevel, "`LEVEL` of zstd, 1 (fast) to 22 (small)")
+	f.IntVar(&o.Partition, "partition", 0, "save only partition `N`")
+	f.StringVar(&o.Parent, "parent", "", "`IMAGE`, a path or URL: send only what differs from it, where DEST is on the same head")
+	f.BoolVar(&o.Rescue, "rescue", false, "where the disk cannot be read, go on: zeros are in the image, which says where")
+	f.BoolVar(&o.Scrub, "scrub", false, "leave out machine-id, ssh host keys, DHCP leases, logs and shell histories (ext, xfs)")
+	f.BoolVar(&o.Whole, "whole", false, "save what is not in use, too")
+	f.StringVar(&o.Node, "node", "", "`NAME` that the image gives as its origin (default the host name)")
+	f.BoolVar(&o.dryRun, "dry-run", false, "say what would be saved, and stop")
 	f.BoolVar(&o.Sum, "sha256", false, "write DEST.sha256, too, where DEST is a path")
 	f.BoolVar(&o.Force, "force", false, "save the disk though something on it is mounted: files that change will be torn")
 	f.BoolVar(&asJSON, "json", false, "print progress as JSON lines")

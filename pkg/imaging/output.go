@@ -29,6 +29,7 @@ type output struct {
 	room    int64   // the size of the disk, or no limit
 	held    []*held // parts of the image that are not written but kept
 	written atomic.Int64
+	seen    func(off int64, data []byte) // told of each block that is in place; may be nil
 }
 
 // held is a part of the image that is kept for later.
@@ -49,7 +50,7 @@ const unlimited = math.MaxInt64
 // copyFrom writes what r still has to the disk, beginning at off, and returns the
 // offset of its end. When it returns, no write is under way any more. Where
 // writing fails, it calls abort to make r return early.
-func (o *output) copyFrom(ctx context.Context, r *stream.Reader, off int64, abort func()) (int64, error) {
+func (o *output) copyFrom(ctx context.Context, r interface{ Next() (*stream.Block, error) }, off int64, abort func()) (int64, error) {
 	g, ctx := errgroup.WithContext(ctx)
 	stop := context.AfterFunc(ctx, abort)
 	defer stop()
@@ -58,6 +59,9 @@ func (o *output) copyFrom(ctx context.Context, r *stream.Reader, off int64, abor
 		g.Go(func() error {
 			for p := range pieces {
 				err := o.put(ctx, p.off, p.block.Data, p.block.Zero)
+				if err == nil && o.seen != nil {
+					o.seen(p.off, p.block.Data)
+				}
 				p.block.Release()
 				if err != nil {
 					return err
@@ -97,6 +101,13 @@ func (o *output) copyFrom(ctx context.Context, r *stream.Reader, off int64, abor
 // put writes data at off, except for what is held back. zero tells that data is
 // known to be all zeros.
 func (o *output) put(ctx context.Context, off int64, data []byte, zero bool) error {
+	if off < headSize { // the head is held, too
+		data = data[min(headSize-off, int64(len(data))):]
+		off = headSize
+	}
+	if len(data) == 0 {
+		return nil
+	}
 	for _, h := range o.held {
 		end := off + int64(len(data))
 		from, to := max(off, h.off), min(end, h.off+int64(len(h.data)))
@@ -139,6 +150,39 @@ func (o *output) putRun(ctx context.Context, off int64, data []byte, zero bool) 
 	}
 	o.written.Add(n)
 	return nil
+}
+
+// putZeros makes n bytes at off read as zeros, except for what is held back.
+func (o *output) putZeros(ctx context.Context, off, n int64) error {
+	if o.fresh || n <= 0 {
+		return nil
+	}
+	for _, h := range o.held {
+		from, to := max(off, h.off), min(off+n, h.off+int64(len(h.data)))
+		if from < to {
+			if err := o.putZeros(ctx, off, from-off); err != nil {
+				return err
+			}
+			return o.putZeros(ctx, to, off+n-to)
+		}
+	}
+	if off < headSize { // the head is held, too
+		n -= min(headSize-off, n)
+		off = headSize
+		if n == 0 {
+			return nil
+		}
+	}
+	if err := o.dev.Zero(ctx, off, n); err != nil {
+		return err
+	}
+	o.written.Add(n)
+	return nil
+}
+
+// all is everything that is held back, the head included.
+func (o *output) all(head []byte) []*held {
+	return append([]*held{{0, head}}, o.held...)
 }
 
 // hold keeps the parts of the image at the given places, but for its head,

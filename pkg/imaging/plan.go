@@ -63,7 +63,7 @@ func MakePlan(ctx context.Context, o WriteOptions) (*Plan, error) {
 }
 
 // judge compares image and disk.
-func judge(m *image, t *target) *Plan {
+func judge(o *WriteOptions, m *source, t *target) *Plan {
 	p := &Plan{What: fmt.Sprintf("write %s to %s", m.name, t.path), Image: m.String(), Disk: t.String(), Lost: t.lost}
 	p.Refusals = append(p.Refusals, t.refusals...)
 	if !t.file && m.sector != 0 && m.sector != t.sector {
@@ -75,15 +75,33 @@ func judge(m *image, t *target) *Plan {
 	if n := m.size(); n > t.room {
 		p.Refusals = append(p.Refusals, &TooSmallError{Disk: t.path, Have: t.room, Want: n})
 	}
-	p.Check = "checksums of the compressed stream"
-	if m.stream.Format() == stream.Raw {
-		p.Check = "nothing to check: a raw image has no checksums, and no sha256 is given"
-	}
-	if m.want != "" {
-		p.Check = "sha256 " + m.want
-	}
+	p.Check = check(o, m)
 	if m.table.GPT != nil && t.room != unlimited && m.table.End < t.room {
 		p.Change = "backup partition table moves to the end of the disk, " + units.Bytes(t.room-m.table.End) + " further on"
 	}
 	return p
+}
+
+// check is how it is made sure that the right image is written, in words.
+func check(o *WriteOptions, m *source) string {
+	var s string
+	switch {
+	case m.index != nil:
+		s = "digest of every span, root " + m.index.Root().String()
+	case m.spans != nil:
+		s = "checksums of compressed clusters: a qcow2 image has no others"
+	case m.flow.want != "":
+		s = "sha256 " + m.flow.want
+	case m.flow.Format() == stream.Raw:
+		s = "nothing to check: a raw image has no checksums, and no sha256 is given"
+	default:
+		s = "checksums of the compressed stream"
+	}
+	if len(o.Keys) > 0 {
+		s += "; signed by a trusted key"
+	}
+	if o.Verify == VerifyDisk {
+		s += "; then read back from the disk"
+	}
+	return s
 }

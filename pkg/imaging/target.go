@@ -13,6 +13,7 @@ import (
 
 	"github.com/orbit-pxe/orbit/pkg/api"
 	"github.com/orbit-pxe/orbit/pkg/blockdev"
+	"github.com/orbit-pxe/orbit/pkg/extent"
 	"github.com/orbit-pxe/orbit/pkg/partition"
 	"github.com/orbit-pxe/orbit/pkg/units"
 )
@@ -27,6 +28,8 @@ type target struct {
 	sector   int                // bytes, logical
 	lost     string             // what it holds now, in words
 	old      []partition.Region // where its partition tables are
+	parts    []extent.Range     // its partitions
+	fresh    bool               // a file that reads as zeros wherever nothing was written
 	refusals []error
 }
 
@@ -89,6 +92,11 @@ func (t *target) lookAt(dev *blockdev.Device) {
 	default:
 		t.lost = table.Summary()
 		t.old = table.Regions()
+		for _, p := range table.Partitions {
+			if !p.Extended {
+				t.parts = append(t.parts, extent.Range{Off: p.Start, End: p.End()})
+			}
+		}
 	}
 }
 
@@ -119,20 +127,28 @@ func isNewFile(name string) bool {
 	return err == nil && dir.IsDir()
 }
 
-// open opens the target for writing, alone. A regular file is created, emptied
-// and given its size: with that the writing has begun.
-func (t *target) open() (*blockdev.Device, error) {
-	if t.file {
-		f, err := os.OpenFile(t.path, os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o666)
-		if err != nil {
-			return nil, err
-		}
-		if t.room != unlimited {
-			err = f.Truncate(t.room)
-		}
-		if err = errors.Join(err, f.Close()); err != nil {
-			return nil, err
-		}
+// open opens the target for writing, alone. A regular file is created, and
+// emptied unless what it holds may be of use; then the writing has begun.
+func (t *target) open(keep bool) (*blockdev.Device, error) {
+	if !t.file {
+		return blockdev.Open(t.path, blockdev.Options{Write: true, Direct: true, Exclusive: true})
+	}
+	info, err := os.Stat(t.path)
+	keep = keep && err == nil && info.Size() > 0
+	t.fresh = !keep
+	flags := os.O_RDWR | os.O_CREATE
+	if !keep {
+		flags |= os.O_TRUNC
+	}
+	f, err := os.OpenFile(t.path, flags, 0o666)
+	if err != nil {
+		return nil, err
+	}
+	if t.room != unlimited {
+		err = f.Truncate(t.room)
+	}
+	if err = errors.Join(err, f.Close()); err != nil {
+		return nil, err
 	}
 	return blockdev.Open(t.path, blockdev.Options{Write: true, Direct: true, Exclusive: true})
 }

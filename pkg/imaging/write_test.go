@@ -49,6 +49,7 @@ func TestWriteFile(t *testing.T) {
 				}
 				same(t, dest, bytesOf(t, dest), image)
 				want := Receipt{Source: r.Source, Dest: dest, Format: string(format), Stored: int64(len(stored)), Bytes: int64(len(image)),
+					Written: r.Written, Verified: VerifyStream, Time: r.Time,
 					Seconds: r.Seconds, Rate: r.Rate, SHA256: sum(stored), Checked: true, Table: r.Table}
 				if diff := cmp.Diff(want, *r); diff != "" {
 					t.Errorf("receipt (-want +got):\n%s", diff)

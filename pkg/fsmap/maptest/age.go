@@ -53,7 +53,7 @@ func (a *ager) step() {
 		}
 	case k < 17:
 		name := a.name()
-		if err := os.Symlink(a.pick(), name); !errors.Is(err, syscall.EPERM) && !errors.Is(err, syscall.EOPNOTSUPP) && a.check(err) {
+		if err := os.Symlink(a.pick(), name); !errors.Is(err, syscall.EPERM) && !errors.Is(err, syscall.EOPNOTSUPP) && !errors.Is(err, syscall.ENOSYS) && a.check(err) {
 			a.files = append(a.files, name)
 		}
 	default:

@@ -2,14 +2,39 @@ package imaging
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 
 	"golang.org/x/sync/errgroup"
 
 	"github.com/orbit-pxe/orbit/pkg/blockdev"
+	"github.com/orbit-pxe/orbit/pkg/stream"
 	"github.com/orbit-pxe/orbit/pkg/units"
 )
+
+// copy writes every byte that is saved, as it is or compressed.
+func (s *save) copy(ctx context.Context, w io.Writer) error {
+	var z io.WriteCloser
+	if s.o.Format == RawZstd {
+		var err error
+		if z, err = stream.NewWriter(w, s.o.Level, 0); err != nil {
+			return err
+		}
+		w = z
+	}
+	err := readAhead(ctx, io.NewSectionReader(s.dev, s.part.Off, s.part.Len()), s.part.Len(), func(data []byte) error {
+		_, err := w.Write(data)
+		s.read.Add(int64(len(data)))
+		return err
+	})
+	if z != nil {
+		// Closed in any case, for its goroutines; what it still writes after
+		// an error is thrown away with the rest.
+		err = errors.Join(err, z.Close())
+	}
+	return err
+}
 
 const (
 	chunkSize = 4 << 20 // bytes of one read

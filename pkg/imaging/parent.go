@@ -1,0 +1,104 @@
+package imaging
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/orbit-pxe/orbit/pkg/image"
+	"github.com/orbit-pxe/orbit/pkg/transfer"
+)
+
+// parent is an image that a save takes spans from instead of sending them.
+type parent struct {
+	file  *transfer.Ranges
+	index *image.Index
+	root  image.Digest
+	refer bool // the head has it: spans are only referred to
+
+	same, other int64 // spans
+}
+
+// openParent reads the index of the parent.
+func openParent(ctx context.Context, o SaveOptions) (*parent, error) {
+	file, err := transfer.OpenRanges(ctx, o.Parent, transfer.Options{Patience: o.Patience, Log: o.Log})
+	if err != nil {
+		return nil, fmt.Errorf("open parent image: %w", err)
+	}
+	p := &parent{file: file}
+	if p.index, err = image.ReadIndex(rangesAt{ctx, file}, file.Size()); err != nil {
+		file.Close()
+		return nil, fmt.Errorf("parent image %s: %w", o.Parent, err)
+	}
+	if p.index.Partial() {
+		file.Close()
+		return nil, fmt.Errorf("parent image %s is itself only the difference to another", o.Parent)
+	}
+	p.root = p.index.Root()
+	p.refer = assembles(ctx, o, p.root)
+	return p, nil
+}
+
+// RootHeader is what the head says of an image that others may be sent as the
+// difference to: its root.
+const RootHeader = "Orbit-Root"
+
+// assembles tells whether the destination is a head that has the parent and
+// will put the image together. Any other server would take the difference for
+// the whole.
+func assembles(ctx context.Context, o SaveOptions, root image.Digest) bool {
+	from, err1 := url.Parse(o.Parent)
+	to, err2 := url.Parse(o.Dest)
+	if err1 != nil || err2 != nil || !strings.HasPrefix(to.Scheme, "http") || from.Scheme != to.Scheme || from.Host != to.Host {
+		return false
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodHead, o.Parent, nil)
+	if err != nil {
+		return false
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return false
+	}
+	resp.Body.Close()
+	return resp.Header.Get(RootHeader) == root.String()
+}
+
+// inherit gives the span of a job as the parent has it, if it has it: as a
+// reference where the head puts the image together, else as the parent's frame.
+func (p *parent) inherit(ctx context.Context, j *packJob) (image.Packed, error) {
+	if j.packed.Kind != image.Data || j.span >= p.index.Spans() {
+		return j.packed, nil
+	}
+	f := p.index.Find(j.span)
+	if f.Kind != image.Data || f.Digest != j.packed.Digest || p.index.SpanRange(j.span).Len() != int64(len(j.data)) {
+		p.other++
+		return j.packed, nil
+	}
+	p.same++
+	if p.refer {
+		return image.Packed{Kind: image.Inherited, Digest: f.Digest}, nil
+	}
+	return j.packed, nil
+}
+
+func (p *parent) close() {
+	if p != nil {
+		p.file.Close()
+	}
+}
+
+// rangesAt is a file of ranges as an io.ReaderAt.
+type rangesAt struct {
+	ctx  context.Context
+	file *transfer.Ranges
+}
+
+func (r rangesAt) ReadAt(p []byte, off int64) (int, error) {
+	if err := r.file.ReadRange(r.ctx, p, off); err != nil {
+		return 0, err
+	}
+	return len(p), nil
+}

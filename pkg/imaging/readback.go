@@ -1,0 +1,195 @@
+package imaging
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+	"slices"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/orbit-pxe/orbit/pkg/api"
+	"github.com/orbit-pxe/orbit/pkg/blockdev"
+	"github.com/orbit-pxe/orbit/pkg/extent"
+	"github.com/orbit-pxe/orbit/pkg/image"
+)
+
+// Verify is how it is made sure that the disk holds the image.
+type Verify string
+
+const (
+	VerifyStream Verify = "stream" // what is written was checked on its way
+	VerifyDisk   Verify = "disk"   // and is read back from the disk
+)
+
+// rewrites is how often what reads back wrong is written again.
+const rewrites = 2
+
+// ReadBackError reports that a disk does not hold what was written to it.
+type ReadBackError struct {
+	Disk  string
+	Spans []int64 // MiB of the disk
+}
+
+func (e *ReadBackError) Error() string {
+	return fmt.Sprintf("read back %s: %d MiB of it are not what was written, the first at %d MiB (failing disk, cable or memory? see dmesg)",
+		e.Disk, len(e.Spans), e.Spans[0])
+}
+
+// writeSum is the digest of something that was written and that no index tells of.
+type writeSum struct {
+	off, n int64
+	sum    image.Digest
+}
+
+// written remembers the digests of what was written, for reading it back.
+type written struct {
+	mu   sync.Mutex
+	sums []writeSum
+}
+
+// remember notes what is written at off, where only that can tell later what
+// should be there.
+func (w *write) remember(off int64, data []byte) {
+	if w.o.Verify != VerifyDisk || w.source.index != nil {
+		return
+	}
+	sum := image.Sum(data)
+	w.written.mu.Lock()
+	w.written.sums = append(w.written.sums, writeSum{off, int64(len(data)), sum})
+	w.written.mu.Unlock()
+}
+
+// readBack reads all that the image has in use back from the disk itself. What
+// is wrong is fetched and written again, where that is possible.
+func (w *write) readBack(ctx context.Context) error {
+	if w.source.index == nil {
+		return w.readBackSums(ctx)
+	}
+	frames := w.source.frames
+	for try := 0; ; try++ {
+		if err := w.dev.DropCache(); err != nil {
+			return err
+		}
+		bad, err := w.wrong(ctx, frames)
+		if err != nil || len(bad) == 0 {
+			return err
+		}
+		if try == rewrites {
+			return w.readBackError(bad)
+		}
+		w.report.note(api.Verify, fmt.Sprintf("%v; writing them again", w.readBackError(bad)))
+		if err := w.rewrite(ctx, bad); err != nil {
+			return err
+		}
+		frames = bad
+	}
+}
+
+func (w *write) readBackError(bad []image.Frame) error {
+	e := &ReadBackError{Disk: w.target.path}
+	for _, f := range bad {
+		e.Spans = append(e.Spans, f.First)
+	}
+	return e
+}
+
+// wrong gives the frames that the disk does not hold.
+func (w *write) wrong(ctx context.Context, frames []image.Frame) ([]image.Frame, error) {
+	var mu sync.Mutex
+	var bad []image.Frame
+	err := w.each(ctx, len(frames), func(ctx context.Context, i int, buf []byte) error {
+		same, err := w.holds(ctx, frames[i], buf)
+		if err == nil && !same {
+			mu.Lock()
+			bad = append(bad, frames[i])
+			mu.Unlock()
+		}
+		return err
+	})
+	slices.SortFunc(bad, func(a, b image.Frame) int { return int(a.First - b.First) })
+	return bad, err
+}
+
+// rewrite writes frames whether they are there or not.
+func (w *write) rewrite(ctx context.Context, frames []image.Frame) error {
+	for _, f := range frames {
+		err := w.zero(ctx, f)
+		if f.Kind == image.Data {
+			err = w.source.spans.read(ctx, []image.Frame{f}, func(f image.Frame, data []byte) error { return w.putSpan(ctx, f, data) })
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return w.dev.Sync()
+}
+
+// readBackSums compares the disk with the digests that were taken while writing.
+func (w *write) readBackSums(ctx context.Context) error {
+	if err := w.dev.DropCache(); err != nil {
+		return err
+	}
+	var mu sync.Mutex
+	var bad []int64
+	sums := w.written.sums
+	err := w.each(ctx, len(sums), func(_ context.Context, i int, buf []byte) error {
+		s := sums[i]
+		if int64(len(buf)) < s.n {
+			buf = make([]byte, s.n)
+		}
+		data := buf[:s.n]
+		if err := readAll(w.dev, data, s.off); err != nil {
+			return err
+		}
+		r := extent.Range{Off: s.off, End: s.off + s.n}
+		for _, h := range w.out.all(w.source.head) {
+			if in := r.Intersect(extent.Range{Off: h.off, End: h.off + int64(len(h.data))}); !in.Empty() {
+				copy(data[in.Off-s.off:in.End-s.off], h.data[in.Off-h.off:])
+			}
+		}
+		if image.Sum(data) != s.sum {
+			mu.Lock()
+			bad = append(bad, s.off/image.Span)
+			mu.Unlock()
+		}
+		return nil
+	})
+	if err == nil && len(bad) > 0 {
+		slices.Sort(bad)
+		err = &ReadBackError{Disk: w.target.path, Spans: bad}
+	}
+	return err
+}
+
+// each calls f for the numbers below n, several at a time, each with a buffer of
+// a span that it may use.
+func (w *write) each(ctx context.Context, n int, f func(ctx context.Context, i int, buf []byte) error) error {
+	g, ctx := errgroup.WithContext(ctx)
+	next := make(chan int)
+	g.Go(func() error {
+		defer close(next)
+		for i := range n {
+			select {
+			case next <- i:
+			case <-ctx.Done():
+				return context.Cause(ctx)
+			}
+		}
+		return nil
+	})
+	for range runtime.GOMAXPROCS(0) {
+		g.Go(func() error {
+			buf := blockdev.AllocAligned(image.Span)
+			defer blockdev.FreeAligned(buf)
+			for i := range next {
+				if err := f(ctx, i, buf); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	}
+	return g.Wait()
+}

@@ -1,0 +1,59 @@
+package imaging
+
+import (
+	"context"
+	"fmt"
+	"io"
+
+	"github.com/orbit-pxe/orbit/pkg/extent"
+	"github.com/orbit-pxe/orbit/pkg/image"
+	"github.com/orbit-pxe/orbit/pkg/layout"
+	"github.com/orbit-pxe/orbit/pkg/partition"
+)
+
+// survey finds out which part of the disk is to be saved, and what of it is in
+// use. What is not understood is in use, all of it.
+func (s *save) survey(ctx context.Context) error {
+	s.part = extent.Range{End: s.dev.Size()}
+	if s.o.Partition != 0 {
+		if err := s.selectPartition(); err != nil {
+			return err
+		}
+	}
+	from := io.NewSectionReader(s.dev, s.part.Off, s.part.Len())
+	var err error
+	if s.layout, err = layout.Read(ctx, from, s.part.Len(), s.dev.SectorSize()); err != nil {
+		return fmt.Errorf("read what is in use on %s: %w", s.dev.Path(), err)
+	}
+	for _, w := range s.layout.Warnings {
+		s.tell(w)
+	}
+	s.used = s.layout.Used
+	if s.o.Whole || s.o.Format != Orbit {
+		s.used = extent.NewSet(extent.Range{End: s.part.Len()})
+	}
+	if s.o.Scrub {
+		return s.scrub(ctx, from)
+	}
+	return nil
+}
+
+// selectPartition makes one partition all there is.
+func (s *save) selectPartition() error {
+	table, err := partition.Read(s.dev, s.dev.SectorSize())
+	if err != nil {
+		return fmt.Errorf("find partition %d of %s: %w", s.o.Partition, s.dev.Path(), err)
+	}
+	for _, p := range table.Partitions {
+		if p.Number == s.o.Partition && !p.Extended {
+			s.part = extent.Range{Off: p.Start, End: min(p.End(), s.dev.Size())}
+			return nil
+		}
+	}
+	return fmt.Errorf("%s has no partition %d that holds data (%s)", s.dev.Path(), s.o.Partition, table.Summary())
+}
+
+// spanOf is where a span of the image is on the disk.
+func (s *save) spanOf(i int64) extent.Range {
+	return extent.Range{Off: i * image.Span, End: min((i+1)*image.Span, s.part.Len())}.Shift(s.part.Off)
+}

@@ -1,0 +1,109 @@
+package imaging
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/orbit-pxe/orbit/pkg/api"
+	"github.com/orbit-pxe/orbit/pkg/extent"
+	"github.com/orbit-pxe/orbit/pkg/image"
+	"github.com/orbit-pxe/orbit/pkg/units"
+)
+
+// Unused is what becomes of the space that the image does not use.
+type Unused string
+
+const (
+	Keep    Unused = "keep"    // as it is, but for old signatures
+	Discard Unused = "discard" // the disk is told that it holds nothing of value
+	Zero    Unused = "zero"    // reads as zeros, and is read to make sure
+)
+
+// ZeroError reports space that does not read as zeros after it was zeroed.
+type ZeroError struct {
+	Disk string
+	Off  int64 // bytes
+}
+
+func (e *ZeroError) Error() string {
+	return fmt.Sprintf("%s does not read as zeros at %s though it was zeroed (failing disk?)", e.Disk, units.Bytes(e.Off))
+}
+
+// unused gives the parts of the disk that are not the image's.
+func (w *write) unused() extent.Set {
+	if w.target.file && w.target.room == unlimited {
+		return w.source.used.Complement(extent.Range{End: w.source.length})
+	}
+	s := w.source.used.Union(extent.NewSet(extent.Range{End: w.bytes}))
+	if w.source.spans != nil {
+		s = w.source.used.Clone()
+	}
+	for _, h := range w.out.all(w.source.head) {
+		s.Add(extent.Range{Off: h.off, End: h.off + int64(len(h.data))})
+	}
+	return s.Complement(extent.Range{End: w.dev.Size()})
+}
+
+// clearUnused does what is wanted of the space that is not in use.
+func (w *write) clearUnused(ctx context.Context) error {
+	switch w.o.Unused {
+	case Discard:
+		return w.discard(ctx)
+	case Zero:
+		return w.zeroUnused(ctx)
+	}
+	return nil
+}
+
+func (w *write) discard(ctx context.Context) error {
+	n := int64(0)
+	for r := range w.unused().All() {
+		if err := w.begin(ctx); err != nil {
+			return err
+		}
+		err := w.dev.Discard(r.Off, r.Len())
+		if errors.Is(err, errors.ErrUnsupported) {
+			w.report.note(api.Write, w.target.path+" does not take discards: its unused space stays as it is")
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		n += r.Len()
+	}
+	w.report.note(api.Write, units.Bytes(n)+" of unused space discarded")
+	return nil
+}
+
+// zeroUnused zeros what is not zeros, and looks whether that helped.
+func (w *write) zeroUnused(ctx context.Context) error {
+	var pieces []extent.Range
+	for r := range w.unused().All() {
+		for r.Off < r.End {
+			end := min((r.Off/image.Span+1)*image.Span, r.End)
+			pieces = append(pieces, extent.Range{Off: r.Off, End: end})
+			r.Off = end
+		}
+	}
+	return w.each(ctx, len(pieces), func(ctx context.Context, i int, buf []byte) error {
+		r := pieces[i]
+		data := buf[:r.Len()]
+		if err := readAll(w.dev, data, r.Off); err == nil && isZeroAll(data) {
+			return nil
+		}
+		if err := w.begin(ctx); err != nil {
+			return err
+		}
+		if err := w.dev.Zero(ctx, r.Off, r.Len()); err != nil {
+			return err
+		}
+		if err := readAll(w.dev, data, r.Off); err != nil {
+			return err
+		}
+		if !isZeroAll(data) {
+			return &ZeroError{w.target.path, r.Off}
+		}
+		return nil
+	})
+}
