@@ -1,7 +1,6 @@
 package btrfs
 
 import (
-	"cmp"
 	"encoding/binary"
 	"math"
 	"slices"
@@ -124,9 +123,11 @@ func (s *super) systemChunks() (chunks, error) {
 			return nil, err
 		}
 		all = append(all, c)
+		for i := len(all) - 1; i > 0 && all[i].start < all[i-1].start; i-- {
+			all[i], all[i-1] = all[i-1], all[i] // there are few
+		}
 		b = b[keySize+n:]
 	}
-	slices.SortFunc(all, func(a, b chunk) int { return cmp.Compare(a.start, b.start) })
 	return all, all.check()
 }
 
@@ -167,21 +168,15 @@ func (s *super) parseChunk(k key, b []byte) (chunk, int, error) {
 	return c, n, nil
 }
 
-// stripe is one copy of a chunk.
-type stripe struct {
-	physical int64
-	of       *chunk
-}
-
-// stripes are all copies, as they lie on the device.
-func (c chunks) stripes() []stripe {
-	var all []stripe
+// stripes are all copies of all chunks, as they lie on the device.
+func (c chunks) stripes() places {
+	var all places
 	for i := range c {
 		for _, p := range c[i].copies {
-			all = append(all, stripe{p, &c[i]})
+			all = append(all, place{i, p})
 		}
 	}
-	slices.SortFunc(all, func(a, b stripe) int { return cmp.Compare(a.physical, b.physical) })
+	sort.Sort(all)
 	return all
 }
 
@@ -194,7 +189,7 @@ func (c chunks) check() error {
 	}
 	all := c.stripes()
 	for i := 1; i < len(all); i++ {
-		if all[i-1].physical+all[i-1].of.length > all[i].physical {
+		if all[i-1].physical+c[all[i-1].i].length > all[i].physical {
 			return unsafef("chunks overlap on the device at %d", all[i].physical)
 		}
 	}
@@ -204,9 +199,10 @@ func (c chunks) check() error {
 // physical is where the logical addresses of used are, in all copies.
 func (c chunks) physical(used extent.Set) extent.Set {
 	var out extent.Set
-	for _, s := range c.stripes() {
-		for r := range used.Within(extent.Range{Off: s.of.start, End: s.of.end()}) {
-			out.Add(r.Shift(s.physical - s.of.start))
+	for _, p := range c.stripes() {
+		of := &c[p.i]
+		for r := range used.Within(extent.Range{Off: of.start, End: of.end()}) {
+			out.Add(r.Shift(p.physical - of.start))
 		}
 	}
 	return out

@@ -162,9 +162,49 @@ func TestDamage(t *testing.T) {
 			data[24] |= 16
 		}, "not for one device"},
 		{"chunks upon each other", func(s *sparse) {
+			// That of data moves to where another is: no tree block is lost.
+			var data, other []byte
 			b := s.leaves(chunkTree)[0]
-			copy(b.data(2)[chunkHead:][8:16], b.data(1)[chunkHead:][8:16])
-		}, ""},
+			for i := 1; i < b.count(); i++ {
+				if b.data(i)[24]&1 != 0 {
+					data = b.data(i)
+				} else {
+					other = b.data(i)
+				}
+			}
+			copy(data[chunkHead:][8:16], other[chunkHead:][8:16])
+		}, "overlap on the device"},
+		{"extents upon each other", func(s *sparse) {
+			for _, b := range s.leaves(extentTree) {
+				for i := 2; i < b.count(); i++ {
+					k, l := b.key(i-1), b.key(i)
+					if k.kind == extentItem && l.kind == extentItem && k.object+k.offset == l.object && l.offset > page {
+						add(b[headSize+(i-1)*itemSize+9:], page)
+						add(b[headSize+i*itemSize+9:], ^uint64(page-1)) // the sum stays
+						return
+					}
+				}
+			}
+			t.Fatal("no two extents touch")
+		}, "extents overlap"},
+		{"pointer's key", func(s *sparse) {
+			for _, off := range s.order() {
+				if b := block(s.at(off)); off != superAt && b.level() == 1 && b.owner() == extentTree {
+					add(b[headSize+linkSize:], ^uint64(0)) // one less, still behind the last leaf
+					return
+				}
+			}
+			t.Fatal("the extent tree has no nodes")
+		}, "does not begin as its parent says"},
+		{"data upon items", func(s *sparse) {
+			b := s.leaves(extentTree)[0]
+			n := b.count()
+			last := b[headSize+(n-1)*itemSize+keySize:]
+			end := le.Uint32(last) + le.Uint32(last[4:])
+			off := uint32(n*itemSize - 8)
+			le.PutUint32(last, off)
+			le.PutUint32(last[4:], end-off)
+		}, "items not where"},
 	} {
 		t.Run(v.name, func(t *testing.T) {
 			s := whole.clone()

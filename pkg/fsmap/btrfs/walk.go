@@ -1,9 +1,9 @@
 package btrfs
 
 import (
-	"cmp"
 	"fmt"
 	"slices"
+	"sort"
 	"sync"
 	"sync/atomic"
 )
@@ -74,12 +74,19 @@ func (v *volume) walkNode(b block, p ptr, s span, visit func(k key, data []byte)
 	return v.walkAll(children, s, visit)
 }
 
-// place is a block of a batch: where it is on the device and in the buffer.
+// place says where on the device number i of something is.
 type place struct {
 	i        int
 	physical int64
-	raw      []byte
 }
+
+// places sort by their address. Of these there is one type, and no generic
+// sorting: each costs the program 10 KiB.
+type places []place
+
+func (p places) Len() int           { return len(p) }
+func (p places) Less(i, j int) bool { return p[i].physical < p[j].physical }
+func (p places) Swap(i, j int)      { p[i], p[j] = p[j], p[i] }
 
 // read gives the blocks of one level that ptrs lead to. They share a buffer
 // with all others of that level. Neighbours are read together, and several
@@ -89,29 +96,26 @@ func (v *volume) read(ptrs []ptr) ([]block, error) {
 		return nil, unsafef("more tree blocks than there is room for")
 	}
 	node := v.s.nodeSize
-	places := make([]place, len(ptrs))
+	order := make(places, len(ptrs))
 	for i, p := range ptrs {
 		copies, err := v.chunks.locate(p.at, node)
 		if err != nil {
 			return nil, err
 		}
-		places[i] = place{i: i, physical: copies[0]}
+		order[i] = place{i, copies[0]}
 		v.seen = append(v.seen, p.at)
 	}
-	slices.SortFunc(places, func(a, b place) int { return cmp.Compare(a.physical, b.physical) })
+	sort.Sort(order)
 
 	level := ptrs[0].level
 	if need := len(ptrs) * int(node); len(v.buf[level]) < need {
 		v.buf[level] = make([]byte, need)
 	}
 	buf := v.buf[level]
-	for j := range places {
-		places[j].raw = buf[j*int(node):][:node:node]
-	}
-	var runs [][2]int // of places, from and to
-	for from := 0; from < len(places); {
+	var runs [][2]int // in that order, from and to
+	for from := 0; from < len(order); {
 		to := from + 1
-		for to < len(places) && places[to].physical == places[to-1].physical+node && int64(to-from)*node < runBytes {
+		for to < len(order) && order[to].physical == order[to-1].physical+node && int64(to-from)*node < runBytes {
 			to++
 		}
 		runs = append(runs, [2]int{from, to})
@@ -121,12 +125,14 @@ func (v *volume) read(ptrs []ptr) ([]block, error) {
 	blocks := make([]block, len(ptrs))
 	errs := make([]error, len(runs))
 	each(len(runs), func(n int) {
-		run := places[runs[n][0]:runs[n][1]]
-		_, failed := v.r.ReadAt(buf[runs[n][0]*int(node):runs[n][1]*int(node)], run[0].physical)
-		for _, p := range run {
-			b, err := v.s.verify(p.raw, ptrs[p.i])
+		run := order[runs[n][0]:runs[n][1]]
+		part := buf[runs[n][0]*int(node) : runs[n][1]*int(node)]
+		_, failed := v.r.ReadAt(part, run[0].physical)
+		for j, p := range run {
+			raw := part[j*int(node):][:node:node]
+			b, err := v.s.verify(raw, ptrs[p.i])
 			if failed != nil || err != nil {
-				b, err = v.reread(p.raw, ptrs[p.i])
+				b, err = v.reread(raw, ptrs[p.i])
 			}
 			if err != nil {
 				errs[n] = err
