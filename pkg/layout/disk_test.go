@@ -61,7 +61,7 @@ func lived(t testing.TB, kind string, size int64, args ...string) string {
 	t.Helper()
 	path := mkfs(t, size, args...)
 	dir, unmount := maptest.Mount(t, path, kind)
-	maptest.Age(t, dir, 5, 100)
+	maptest.Age(t, dir, 5, 60)
 	unmount()
 	return path
 }

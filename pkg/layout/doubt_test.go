@@ -86,16 +86,16 @@ func TestForeign(t *testing.T) {
 	}
 }
 
-const twoParts = "label: dos\nstart=1MiB, size=20MiB, type=83\nstart=24MiB, size=20MiB, type=83\n"
+const twoParts = "label: dos\nstart=1MiB, size=8MiB, type=83\nstart=12MiB, size=8MiB, type=83\n"
 
 // TestDoubt damages a disk with two partitions of an ext4 each.
 func TestDoubt(t *testing.T) {
-	const size = 48 * mib
-	fs := ext4(t, 20*mib)
+	const size = 24 * mib
+	fs := ext4(t, 8*mib)
 	disk := func(script string) string {
 		d := table(t, size, 512, script)
 		put(t, d, mib, fs)
-		put(t, d, 24*mib, fs)
+		put(t, d, 12*mib, fs)
 		return d
 	}
 	gpt := strings.Replace(twoParts, "dos", "gpt", 1)
@@ -111,26 +111,30 @@ func TestDoubt(t *testing.T) {
 	}{
 		{"as it is", twoParts, func(string) {}, 0, ""},
 		{"as it is, gpt", gpt, func(string) {}, 0, ""},
-		{"type RAID", strings.Replace(twoParts, "type=83", "type=fd", 1), func(string) {}, 20 * mib, "partition 1: what its type promises"},
-		{"type FreeBSD", strings.Replace(twoParts, "type=83", "type=a5", 1), func(string) {}, 20 * mib, "partition 1: what its type"},
-		{"mirror", twoParts, func(d string) { write(t, d, 44*mib-8192, "\xfc\x4e\x2b\xa9") }, 20 * mib, "partition 2 (linux_raid_member): is a member of an md RAID, and looks like ext4 too; saved whole"},
+		{"type RAID", strings.Replace(twoParts, "type=83", "type=fd", 1), func(string) {}, 8 * mib, "partition 1: what its type promises"},
+		{"type FreeBSD", strings.Replace(twoParts, "type=83", "type=a5", 1), func(string) {}, 8 * mib, "partition 1: what its type"},
+		{"mirror", twoParts, func(d string) { write(t, d, 20*mib-8192, "\xfc\x4e\x2b\xa9") }, 8 * mib, "partition 2 (linux_raid_member): is a member of an md RAID, and looks like ext4 too; saved whole"},
 		{"mirror of the disk", twoParts, func(d string) { write(t, d, size-8192, "\xfc\x4e\x2b\xa9") }, size, "it has partitions, and is a member of an md RAID too"},
-		{"LUKS", twoParts, func(d string) { write(t, d, mib, "LUKS\xba\xbe\x00\x01") }, 20 * mib, "partition 1 (crypto_LUKS): is encrypted, and looks like ext4 too; saved whole"},
+		{"LUKS", twoParts, func(d string) { write(t, d, mib, "LUKS\xba\xbe\x00\x01") }, 8 * mib, "partition 1 (crypto_LUKS): is encrypted, and looks like ext4 too; saved whole"},
+		{"a disk in a partition", twoParts, func(d string) {
+			write(t, d, mib+446+4, "\x83\x00\x00\x00"+u32(2048)+u32(2048))
+			write(t, d, mib+510, "\x55\xaa")
+		}, 8 * mib, "partition 1: is a disk with partitions of its own, and looks like ext4 too; saved whole"},
+		{"an empty boot sector", twoParts, func(d string) { write(t, d, mib+510, "\x55\xaa") }, 0, ""},
 		{"two filesystems", twoParts, func(d string) {
-			write(t, d, mib, strings.Repeat("\x00", 1024)) // as mkswap does not: no sector of ext4
 			write(t, d, mib+4086, "SWAPSPACE2")
-		}, 20 * mib, "looks like"},
-		{"damaged filesystem", twoParts, func(d string) { write(t, d, mib+1024+4, "\x01\x00") }, 20 * mib, "partition 1 (ext4): "},
-		{"filesystem larger than its partition", twoParts, func(d string) { write(t, d, 446+12, u32(10*2048)) }, 10 * mib, "partition 1 (ext4): "},
-		{"noise", twoParts, func(d string) { write(t, d, mib+1024, strings.Repeat("\xaa", 1024)) }, 20 * mib, "partition 1: nothing that is known is in it; saved whole"},
-		{"suspended", twoParts, func(d string) { write(t, d, 24*mib+4086, "S1SUSPEND") }, size, "a suspended system lies in a swap area, partition 2"},
-		{"overlap", twoParts, func(d string) { write(t, d, 446+12, u32(30*2048)) }, size, "partition 1 and partition 2 overlap"},
+		}, 8 * mib, "looks like"},
+		{"damaged filesystem", twoParts, func(d string) { write(t, d, mib+1024+4, "\x01\x00") }, 8 * mib, "partition 1 (ext4): "},
+		{"filesystem larger than its partition", twoParts, func(d string) { write(t, d, 446+12, u32(6*2048)) }, 6 * mib, "partition 1 (ext4): "},
+		{"noise", twoParts, func(d string) { write(t, d, mib+1024, strings.Repeat("\xaa", 1024)) }, 8 * mib, "partition 1: nothing that is known is in it; saved whole"},
+		{"suspended", twoParts, func(d string) { write(t, d, 12*mib+4086, "S1SUSPEND") }, size, "a suspended system lies in a swap area, partition 2"},
+		{"overlap", twoParts, func(d string) { write(t, d, 446+12, u32(14*2048)) }, size, "partition 1 and partition 2 overlap"},
 		{"over the table", twoParts, func(d string) { write(t, d, 446+8, u32(0)) }, size, "overlap"},
-		{"outside", twoParts, func(d string) { write(t, d, 446+16+12, u32(30*2048)) }, size, "not within the disk"},
+		{"outside", twoParts, func(d string) { write(t, d, 446+16+12, u32(14*2048)) }, size, "not within the disk"},
 		{"endless chain", twoParts, func(d string) {
 			write(t, d, 446+16+4, "\x05")
-			write(t, d, 24*mib, strings.Repeat("\x00", 446+4)+"\x05\x00\x00\x00"+u32(0)+u32(2048))
-			write(t, d, 24*mib+510, "\x55\xaa")
+			write(t, d, 12*mib, strings.Repeat("\x00", 446+4)+"\x05\x00\x00\x00"+u32(0)+u32(2048))
+			write(t, d, 12*mib+510, "\x55\xaa")
 		}, size, "loops"},
 		{"filesystem beside partitions", twoParts, func(d string) { put(t, d, 1024, cut(t, fs, extent.Range{Off: 1024, End: 2048})) }, size, "a filesystem too"},
 		{"gpt header", gpt, func(d string) { write(t, d, 512+16, "\x00\x00\x00\x00") }, size, "gpt header"},
@@ -153,7 +157,7 @@ func TestDoubt(t *testing.T) {
 			test.change(d)
 			l := layout(t, d, 512)
 			used := l.Used.Len()
-			if used < test.whole || test.whole < size && used > test.whole+16*mib {
+			if used < test.whole || test.whole < size && used > test.whole+12*mib {
 				t.Errorf("%d bytes used, want %d and a few", used, test.whole)
 			}
 			switch {
@@ -218,8 +222,8 @@ func TestBehind(t *testing.T) {
 }
 
 func TestCancel(t *testing.T) {
-	disk := table(t, 48*mib, 512, twoParts)
-	put(t, disk, mib, ext4(t, 20*mib))
+	disk := table(t, 24*mib, 512, twoParts)
+	put(t, disk, mib, ext4(t, 8*mib))
 	f, size := maptest.Open(t, disk)
 	// However far it gets, it ends with the context's error.
 	for n := range 200 {
@@ -272,10 +276,10 @@ func (b *bad) ReadAt(p []byte, off int64) (int, error) {
 }
 
 func TestBadSectors(t *testing.T) {
-	disk := table(t, 48*mib, 512, twoParts)
-	fs := ext4(t, 20*mib)
+	disk := table(t, 24*mib, 512, twoParts)
+	fs := ext4(t, 8*mib)
 	put(t, disk, mib, fs)
-	put(t, disk, 24*mib, fs)
+	put(t, disk, 12*mib, fs)
 	f, size := maptest.Open(t, disk)
 	read := func(r extent.Range) (*Layout, error) {
 		return Read(context.Background(), &bad{counting{r: f}, r}, size, 512)
@@ -283,7 +287,7 @@ func TestBadSectors(t *testing.T) {
 	if _, err := read(extent.Range{Off: 0, End: 512}); !errors.Is(err, errDisk) {
 		t.Errorf("boot sector: %v", err)
 	}
-	for _, off := range []int64{24*mib + 1024, 24*mib + 2048, 44*mib - 512} {
+	for _, off := range []int64{12*mib + 1024, 12*mib + 2048, 20*mib - 512} {
 		l, err := read(extent.Range{Off: off, End: off + 512})
 		if err != nil {
 			t.Fatal(err)
@@ -292,7 +296,7 @@ func TestBadSectors(t *testing.T) {
 			t.Errorf("at %d: parts %+v, warnings %q", off, l.Parts, l.Warnings)
 		}
 	}
-	if diff := cmp.Diff("mbr: ext4 20 MiB, ext4 20 MiB, ", strings.TrimRight(layout(t, disk, 512).Summary(), "0123456789. MiBinuse")+" "); diff != "" {
+	if diff := cmp.Diff("mbr: ext4 8.0 MiB, ext4 8.0 MiB, ", strings.TrimRight(layout(t, disk, 512).Summary(), "0123456789. MiBinuse")+" "); diff != "" {
 		t.Errorf("summary (-want +got):\n%s", diff)
 	}
 }

@@ -104,6 +104,8 @@ func TestNoTable(t *testing.T) {
 		}, "whole disk: vfat, STICK", 16 * mib},
 		{"exfat", func(t *testing.T) string { return mkfs(t, size, "mkfs.exfat", "-L", "stick") }, "whole disk: exfat, stick", 16 * mib},
 		{"ntfs", func(t *testing.T) string { return mkfs(t, size, "mkfs.ntfs", "-q", "-F", "-f", "-L", "stick") }, "whole disk: ntfs, stick", 16 * mib},
+		{"xfs", func(t *testing.T) string { return mkfs(t, 320*mib, "mkfs.xfs", "-q", "-L", "stick") }, "whole disk: xfs, stick", 80 * mib},
+		{"btrfs", func(t *testing.T) string { return mkfs(t, 128*mib, "mkfs.btrfs", "-q", "-L", "stick") }, "whole disk: btrfs, stick", 16 * mib},
 		{"swap", func(t *testing.T) string { return mkfs(t, size, "mkswap") }, "whole disk: swap", 16 * mib},
 		{"lvm", func(t *testing.T) string {
 			d := maptest.File(t, size)

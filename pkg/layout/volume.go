@@ -16,6 +16,7 @@ import (
 	"github.com/orbit-pxe/orbit/pkg/fsmap/ntfs"
 	"github.com/orbit-pxe/orbit/pkg/fsmap/swap"
 	"github.com/orbit-pxe/orbit/pkg/fsmap/xfs"
+	"github.com/orbit-pxe/orbit/pkg/partition"
 	"github.com/orbit-pxe/orbit/pkg/units"
 )
 
@@ -105,6 +106,9 @@ func (d *disk) volume(p *Part, r io.ReaderAt, opaque bool) (extent.Set, error) {
 // identify gives the map of a volume, or a reason why there is none to trust.
 func (d *disk) identify(p *Part, r io.ReaderAt) (*fsmap.Map, string, error) {
 	strange := foreigners(r, p.Size)
+	if (p.Number > 0 || d.nested) && partitioned(r) {
+		strange = append(strange, foreigner{words: "a disk with partitions of its own"})
+	}
 	var maps []*fsmap.Map
 	var reasons, kinds []string
 	for _, m := range mappers {
@@ -144,6 +148,14 @@ func (d *disk) identify(p *Part, r io.ReaderAt) (*fsmap.Map, string, error) {
 		return nil, "nothing that is known is in it", nil
 	}
 	return maps[0], "", nil
+}
+
+// partitioned tells whether a volume has a partition table, as the disk of a
+// virtual machine in a logical volume does. That of filesystems' boot sectors
+// is empty.
+func partitioned(r io.ReaderAt) bool {
+	table, err := partition.Read(r, 512)
+	return err != nil || table.GPT != nil || !unpartitioned(table.Partitions)
 }
 
 // behind adds to what a filesystem of size bytes uses what is to be kept of
