@@ -143,6 +143,7 @@ func TestGrowRefused(t *testing.T) {
 		{"number", "7", bare, `no partition is "7"`},
 		{"label", "rooot", bare, `no partition is "rooot"`},
 		{"errors", "last", failed, "marked to have errors"},
+		{"sparse_super2", "last", volumeOf(t, "ext4", nil, "-O", "sparse_super2"), "sparse_super2"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			dev := diskOf(t, 120*mib, "gpt", tc.volume)

@@ -53,8 +53,11 @@ func probeExt(b []byte) (volume, bool) {
 		blocks |= uint64(binary.LittleEndian.Uint32(s[0x150:])) << 32
 	}
 	v.Covers = int64(min(blocks, 1<<46)) * v.Block
-	if binary.LittleEndian.Uint16(s[0x3A:])&0x2 != 0 { // ERROR_FS
+	switch {
+	case binary.LittleEndian.Uint16(s[0x3A:])&0x2 != 0: // ERROR_FS
 		v.Bad = "it is marked to have errors: check it with e2fsck -f first"
+	case binary.LittleEndian.Uint32(s[0x5C:])&0x200 != 0: // SPARSE_SUPER2
+		v.Bad = "Linux does not grow one with the feature sparse_super2"
 	}
 	return v, true
 }

@@ -97,7 +97,7 @@ func resizeExt(dir *os.File, v volume, size int64) error {
 	case errors.Is(err, unix.EPERM):
 		return fmt.Errorf("the kernel wants CAP_SYS_RESOURCE for it, and a filesystem without errors: %w", err)
 	case errors.Is(err, unix.EOPNOTSUPP):
-		return fmt.Errorf("the kernel does not resize it with the features that it has (sparse_super2, or a cluster size that does not fit): %w", err)
+		return fmt.Errorf("the kernel does not resize it with the features that it has, see its log: %w", err)
 	case errors.Is(err, unix.EINVAL):
 		return fmt.Errorf("no room is left to describe more blocks (features 64bit, resize_inode or meta_bg would have it): %w", err)
 	}
