@@ -19,11 +19,12 @@
 // A volume is saved whole where there is any doubt: if it is unknown; if its
 // filesystem refuses (fsmap.UnsafeError) or cannot be read; if it may be two
 // things at once, such as a filesystem with the superblock of an md mirror
-// behind it; if it has partitions of its own; if its partition's type is one of RAID, encryption, dynamic disks
-// or disklabels. So is the whole disk if the table is broken or contradicts
-// itself, if something was put on the disk as a whole beside a table with
-// partitions, and if a suspended system lies in a swap area: it remembers more
-// of its filesystems than they tell. All of that comes with a warning.
+// behind it; if it has partitions of its own; if its partition's type is one
+// of RAID, encryption, dynamic disks or disklabels. So is the whole disk if
+// the table is broken or contradicts itself, if something was put on the disk
+// as a whole beside a table with partitions, and if a suspended system lies in
+// a swap area: it remembers more of its filesystems than they tell. All of
+// that comes with a warning.
 //
 // A disk without a table is one volume; so is one whose boot sector names no
 // partition, or a single one that begins at byte 0.

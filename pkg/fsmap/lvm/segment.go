@@ -56,15 +56,6 @@ func (g *groupText) volume(name string, s *section) (LV, error) {
 	if int64(len(segs)) != count {
 		return lv, unsafef("logical volume %q has %d segments and should have %d", name, len(segs), count)
 	}
-	slices.SortStableFunc(segs, func(a, b segment) int {
-		switch {
-		case a.start < b.start:
-			return -1
-		case a.start > b.start:
-			return 1
-		}
-		return 0
-	})
 	for _, seg := range segs {
 		if seg.start*g.v.Extent != lv.Size {
 			return lv, unsafef("the segments of logical volume %q do not follow each other", name)
@@ -95,9 +86,6 @@ type segment struct {
 }
 
 func (g *groupText) segment(lv string, s *section) (segment, error) {
-	fail := func(format string, args ...any) (segment, error) {
-		return segment{}, unsafef("logical volume %q: "+format, append([]any{lv}, args...)...)
-	}
 	var seg segment
 	var err error
 	if seg.typ, err = s.text("type"); err != nil {
@@ -117,7 +105,7 @@ func (g *groupText) segment(lv string, s *section) (segment, error) {
 		}
 	}
 	if list == "" && !isStacked(seg.typ) {
-		return fail("its type %q is not known", seg.typ)
+		return seg, unsafef("logical volume %q: its type %q is not known", lv, seg.typ)
 	}
 	for _, key := range s.names {
 		v, ok := s.values[key]
@@ -129,7 +117,7 @@ func (g *groupText) segment(lv string, s *section) (segment, error) {
 			if item.text {
 				g.refs[item.s] = true
 				if g.pvs[item.s] && v.list {
-					return fail("%s of its type %q are not known", key, seg.typ)
+					return seg, unsafef("logical volume %q: %s of its type %q are not known", lv, key, seg.typ)
 				}
 			}
 		}
@@ -139,20 +127,20 @@ func (g *groupText) segment(lv string, s *section) (segment, error) {
 	}
 	items := s.values[list].items
 	if len(items) == 0 || len(items)%2 != 0 {
-		return fail("its %s are not pairs", list)
+		return seg, unsafef("logical volume %q: its %s are not pairs", lv, list)
 	}
 	n := int64(len(items) / 2)
 	length := seg.count
 	if list == "stripes" {
 		if length%n != 0 {
-			return fail("%d extents in %d stripes", seg.count, n)
+			return seg, unsafef("logical volume %q: %d extents in %d stripes", lv, seg.count, n)
 		}
 		length /= n
 	}
 	for ; len(items) > 0; items = items[2:] {
 		name := items[0]
 		if !name.text {
-			return fail("its %s are not pairs", list)
+			return seg, unsafef("logical volume %q: its %s are not pairs", lv, list)
 		}
 		if !g.pvs[name.s] {
 			g.refs[name.s] = true
@@ -163,10 +151,10 @@ func (g *groupText) segment(lv string, s *section) (segment, error) {
 		}
 		first, err := items[1].number(g.v.Extents)
 		if err != nil {
-			return fail("%v", err)
+			return seg, unsafef("logical volume %q: %v", lv, err)
 		}
 		if length > g.v.Extents-first {
-			return fail("extents %d to %d of %d", first, first+length, g.v.Extents)
+			return seg, unsafef("logical volume %q: extents %d to %d of %d", lv, first, first+length, g.v.Extents)
 		}
 		off := g.v.Start + first*g.v.Extent
 		seg.areas = append(seg.areas, extent.Range{Off: off, End: off + length*g.v.Extent})
