@@ -1,0 +1,242 @@
+package scrub
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/orbit-pxe/orbit/pkg/extent"
+	"github.com/orbit-pxe/orbit/pkg/fsmap"
+	"github.com/orbit-pxe/orbit/pkg/fsmap/maptest"
+	"github.com/orbit-pxe/orbit/pkg/fsmap/xfs"
+)
+
+const xfsSecret = "the secret of this machine"
+
+// xfsSystem puts a small system below dir. What is to be scrubbed of it holds
+// the secret, and is given in two lists.
+func xfsSystem(t testing.TB, dir string, r *rand.Rand) (emptied, removed []string) {
+	t.Helper()
+	write := func(name, content string, size int) {
+		t.Helper()
+		path := filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		b := bytes.Repeat([]byte(content), size/len(content)+1)
+		if err := os.WriteFile(path, b, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	size := func(limit int) int { return r.IntN(1 << (3 + r.IntN(limit))) }
+	for i := range 3 + r.IntN(200) {
+		write(fmt.Sprintf("usr/lib/file%d", i), "a file that stays ", size(14))
+	}
+	for _, name := range []string{"moduli", "ssh_config", "sshd_config", "sshd_config.d/local.conf", "ssh_host_key_of_another"} {
+		write("etc/ssh/"+name, "a file that stays ", size(10))
+	}
+	for _, name := range []string{"rsa", "ecdsa", "ed25519"} {
+		for _, end := range []string{"", ".pub"} {
+			removed = append(removed, "etc/ssh/ssh_host_"+name+"_key"+end)
+		}
+	}
+	emptied = []string{
+		"etc/machine-id", "var/log/syslog", "var/log/journal/0123456789abcdef/system.journal", "var/log/apt/history.log",
+		"var/lib/dhcp/dhclient.leases", "var/lib/NetworkManager/internal-1.lease", "root/.bash_history",
+		"home/a person/.bash_history", "home/b/.zsh_history",
+	}
+	r.Shuffle(len(removed), func(i, j int) { removed[i], removed[j] = removed[j], removed[i] })
+	for _, name := range removed {
+		write(name, xfsSecret, 100+r.IntN(3000))
+	}
+	for _, name := range emptied {
+		write(name, xfsSecret, size(20))
+	}
+	write("var/lib/NetworkManager/a.conf", "a file that stays ", 100)
+	write("home/b/.bashrc", "a file that stays ", 100)
+	if err := os.Symlink("/etc/machine-id", filepath.Join(dir, "var/lib/dbus-machine-id")); err != nil {
+		t.Fatal(err)
+	}
+	return emptied, removed
+}
+
+type xfsCase struct {
+	name  string
+	size  int64
+	args  []string
+	names int // of other files besides the keys
+	full  bool
+}
+
+var xfsCases = []xfsCase{
+	{name: "as made by default", size: 300 << 20},
+	{name: "all that is new", size: 80 << 20, args: []string{"-m", "rmapbt=1,reflink=1", "-i", "nrext64=1"}},
+	{name: "nothing new", size: 80 << 20, args: []string{"-m", "reflink=0,finobt=0,rmapbt=0,bigtime=0", "-i", "sparse=0"}},
+	{name: "1k blocks", size: 64 << 20, args: []string{"-b", "size=1k", "-m", "rmapbt=1"}},
+	{name: "names in the inode", size: 80 << 20, args: []string{"-i", "size=2048"}},
+	{name: "large blocks of directories", size: 80 << 20, args: []string{"-n", "size=16k"}},
+	{name: "64k blocks", size: 400 << 20, args: []string{"-b", "size=64k"}},
+	{name: "4k sectors", size: 120 << 20, args: []string{"-s", "size=4k", "-m", "rmapbt=1"}},
+}
+
+func (c xfsCase) make(t testing.TB) string {
+	t.Helper()
+	path := maptest.File(t, c.size)
+	maptest.Tool(t, "mkfs.xfs", append(append([]string{"-q", "--unsupported"}, c.args...), path)...)
+	return path
+}
+
+func TestXFS(t *testing.T) {
+	for _, c := range xfsCases {
+		t.Run(c.name, func(t *testing.T) { xfsScrubbed(t, c, 1) })
+	}
+}
+
+func TestXFSLives(t *testing.T) {
+	if testing.Short() {
+		t.Skip("makes many filesystems")
+	}
+	for n := range uint64(8) {
+		c := xfsCases[[]int{0, 1, 3, 2}[n%4]]
+		t.Run(fmt.Sprint(c.name, " ", n), func(t *testing.T) { xfsScrubbed(t, c, n+2) })
+	}
+}
+
+// xfsScrubbed scrubs a system on an aged filesystem, and sees what is left.
+func xfsScrubbed(t *testing.T, c xfsCase, seed uint64) {
+	path := c.make(t)
+	dir, unmount := maptest.Mount(t, path, "xfs")
+	r := rand.New(rand.NewPCG(seed, 5))
+	maptest.Age(t, filepath.Join(dir, "srv"), seed, 50+r.IntN(300))
+	emptied, removed := xfsSystem(t, dir, r)
+	maptest.Age(t, filepath.Join(dir, "opt"), seed+100, 50)
+	want := maptest.Tree(t, dir)
+	unmount()
+
+	p := xfsPatch(t, path)
+	sorted := func(list []string) []string { list = slices.Clone(list); slices.Sort(list); return list }
+	if diff := cmp.Diff([][]string{sorted(emptied), sorted(removed)}, [][]string{sorted(p.Emptied), sorted(p.Removed)}); diff != "" {
+		t.Errorf("files (-want +got):\n%s", diff)
+	}
+	patched, m := xfsApply(t, path, p)
+	if hit := xfsFind(t, patched, m.Used, xfsSecret); hit >= 0 {
+		t.Errorf("the secret is still at %d", hit)
+	}
+	for _, name := range removed {
+		if hit := xfsFind(t, patched, p.changed(), filepath.Base(name)); hit >= 0 {
+			t.Errorf("the name %s is still at %d", name, hit)
+		}
+	}
+	maptest.Tool(t, "xfs_repair", "-n", patched)
+
+	dir, unmount = maptest.Mount(t, patched, "xfs")
+	empty := "-rw------- 0:0 0 e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+	for _, name := range emptied {
+		want[name] = empty
+	}
+	for _, name := range removed {
+		delete(want, name)
+	}
+	if diff := cmp.Diff(want, maptest.Tree(t, dir)); diff != "" {
+		t.Errorf("files (-want +got):\n%s", diff)
+	}
+	// It lives on: with new keys and logs, and much else.
+	for _, name := range slices.Concat(emptied, removed) {
+		f, err := os.OpenFile(filepath.Join(dir, name), os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := f.WriteString("new"); err != nil {
+			t.Fatal(err)
+		}
+		if err := f.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if b, err := os.ReadFile(filepath.Join(dir, name)); string(b) != "new" || err != nil {
+			t.Errorf("%s holds %q (%v)", name, b, err)
+		}
+	}
+	maptest.Age(t, filepath.Join(dir, "later"), seed+200, 300)
+	unmount()
+	maptest.Tool(t, "xfs_repair", "-n", patched)
+}
+
+func xfsPatch(t testing.TB, path string) *Patch {
+	t.Helper()
+	f, size := maptest.Open(t, path)
+	p, err := XFS(f, size)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// xfsApply writes out what the patch makes of a volume, on noise.
+func xfsApply(t testing.TB, path string, p *Patch) (string, *fsmap.Map) {
+	t.Helper()
+	f, size := maptest.Open(t, path)
+	before, err := xfs.Map(f, size)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := xfs.Map(p.Reader(f), size)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !p.changed().Subtract(before.Used).Empty() {
+		t.Error("the patch changes what is not in use")
+	}
+	out := maptest.Keep(t, path, m)
+	w, err := os.OpenFile(out, os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.Close()
+	for r := range p.changed().All() {
+		if _, err := io.Copy(io.NewOffsetWriter(w, r.Off), io.NewSectionReader(p.Reader(f), r.Off, r.Len())); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return out, m
+}
+
+// changed is all that a patch changes.
+func (p *Patch) changed() extent.Set {
+	set := p.Zero.Clone()
+	for _, piece := range p.Replace {
+		set.Add(piece.Range())
+	}
+	return set
+}
+
+// xfsFind is where a text is in a part of a file; -1 for nowhere.
+func xfsFind(t testing.TB, path string, in extent.Set, text string) int64 {
+	t.Helper()
+	f, _ := maptest.Open(t, path)
+	for r := range in.All() {
+		for off := r.Off; off < r.End; off += 1 << 20 {
+			b := make([]byte, min(1<<20+int64(len(text)), r.End-off))
+			if _, err := f.ReadAt(b, off); err != nil {
+				t.Fatal(err)
+			}
+			if i := bytes.Index(b, []byte(text)); i >= 0 {
+				return off + int64(i)
+			}
+		}
+	}
+	return -1
+}
+
+var _ = maps.Keys[map[int]int]
+var _ = errors.Is
+var _ = strings.Cut

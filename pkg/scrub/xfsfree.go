@@ -1,0 +1,195 @@
+package scrub
+
+import (
+	"bytes"
+	"encoding/binary"
+	"math/bits"
+
+	"github.com/orbit-pxe/orbit/pkg/extent"
+)
+
+// remove takes a name of a file out of a directory, and frees the file with
+// its last name. A file that has another name yet is emptied.
+func (x *xfsVolume) remove(dir uint64, name string, id uint64) error {
+	in, err := x.inode(id, typeRegular)
+	if err != nil {
+		return err
+	}
+	links := in.u32(inodeLinks)
+	if links == 0 {
+		return xfsDamaged("inode %d has no name", id)
+	}
+	if err := x.forget(dir, name, id); err != nil {
+		return err
+	}
+	if links == 1 {
+		return x.free(in)
+	}
+	in.put32(inodeLinks, links-1)
+	x.change(in.xfsBlock)
+	return x.cut(in)
+}
+
+// free frees an inode and its blocks.
+func (x *xfsVolume) free(in *xfsInode) error {
+	_, attr := in.counts()
+	if in.u8(inodeFormat) != formatList || attr != 0 || in.u8(83) == formatTree || in.realtime() {
+		return xfsCannot("it has too much to be freed with it")
+	}
+	super, err := x.load(0, x.Sector, xfsKind{"XFSB", 224, 0})
+	if err != nil {
+		return err
+	}
+	blocks := uint64(0)
+	if err := x.extents(in, func(e xfsExtent) error {
+		blocks += uint64(e.count)
+		return x.give(in, e)
+	}); err != nil {
+		return err
+	}
+	if err := x.unuse(in); err != nil {
+		return err
+	}
+	const ifree, fdblocks, qflags, checked = 136, 144, 176, 0x4 | 0x20 | 0x100 | 0x400
+	super.put64(ifree, super.u64(ifree)+1)
+	super.put64(fdblocks, super.u64(fdblocks)+blocks)
+	super.put16(qflags, super.u16(qflags)&^checked) // quotas are counted anew
+	x.change(super)
+
+	generation, number := in.u32(92), in.u64(inodeNumber)
+	clear(in.b)
+	copy(in.b, "IN\x00\x00\x03\x02") // version 3, a list of no extents
+	in.b[83] = formatList
+	in.put32(92, generation+1)
+	in.put32(inodeNext, xfsNull)
+	if x.Incompat&xfsBigtime != 0 {
+		in.put64(120, flagBigtime)
+	}
+	in.put64(inodeNumber, number)
+	copy(in.b[inodeUUID:], x.Owner[:])
+	x.change(in.xfsBlock)
+	return nil
+}
+
+// give gives the blocks of an extent to the list of its group, which is a ring
+// of blocks that the AGF has the first, the last and the number of.
+func (x *xfsVolume) give(in *xfsInode, e xfsExtent) error {
+	agf, err := x.header(e.group, 1)
+	if err != nil {
+		return err
+	}
+	list, err := x.header(e.group, 3)
+	if err != nil {
+		return err
+	}
+	if in.reflink() {
+		shared := e.disk.Len()
+		if err := x.alone(e, func(r extent.Range) error { shared -= r.Len(); return nil }); err != nil {
+			return err
+		}
+		if shared > 0 {
+			return xfsCannot("it shares its content with another file")
+		}
+	}
+	const head, first, last, count = 36, 40, 44, 48
+	size := uint32(x.Sector-head) / 4
+	n := agf.u32(count)
+	if n > size || agf.u32(first) >= size || agf.u32(last) >= size || n > 0 && (agf.u32(last)+size-agf.u32(first))%size+1 != n {
+		return xfsDamaged("the list of blocks of group %d does not add up", e.group)
+	}
+	if e.count > size-n {
+		return xfsCannot("it is too large to be freed")
+	}
+	for i := range e.count {
+		at := (agf.u32(last) + 1) % size
+		list.put32(head+4*int(at), e.block+i)
+		agf.put32(last, at)
+	}
+	agf.put32(count, n+e.count)
+	x.change(agf)
+	x.change(list)
+	if x.ROCompat&xfsRmap != 0 {
+		if err := x.hand(in, e, agf); err != nil {
+			return err
+		}
+	}
+	return x.zero(e.disk)
+}
+
+// unuse marks an inode as free in the trees of its group: that of all inodes,
+// and that of those 64 of which some are free. A record has the first inode, a
+// bit for each 4 that are not there, their number and that of the free, and a
+// bit for each that is free; without sparse inodes just the number of the free.
+func (x *xfsVolume) unuse(in *xfsInode) error {
+	agi, err := x.header(in.group, 2)
+	if err != nil {
+		return err
+	}
+	key := binary.BigEndian.AppendUint32(nil, in.local)
+	path, err := x.descend(xfsInodes, in.group, agi.u32(20), agi.u32(24), key)
+	if err != nil {
+		return err
+	}
+	leaf := path[0]
+	if leaf.i < 0 {
+		return xfsDamaged("no record has inode %d", in.id)
+	}
+	record := leaf.entry(leaf.i)
+	before := bytes.Clone(record)
+	first, free := binary.BigEndian.Uint32(record), binary.BigEndian.Uint64(record[8:])
+	bit := uint64(1) << ((in.local - first) & 63)
+	if in.local-first >= 64 || free&bit != 0 {
+		return xfsDamaged("no record has inode %d", in.id)
+	}
+	binary.BigEndian.PutUint64(record[8:], free|bit)
+	if x.Incompat&xfsSparse != 0 {
+		record[7]++
+	} else {
+		binary.BigEndian.PutUint32(record[4:], binary.BigEndian.Uint32(record[4:])+1)
+	}
+	x.change(leaf.xfsBlock)
+	const freecount, finobt = 28, 328
+	agi.put32(freecount, agi.u32(freecount)+1)
+	x.change(agi)
+	if x.ROCompat&xfsFinobt == 0 {
+		return nil
+	}
+
+	unused, err := x.descend(xfsUnused, in.group, agi.u32(finobt), agi.u32(finobt+4), record[:4])
+	if err != nil {
+		return err
+	}
+	leaf = unused[0]
+	if free == 0 {
+		return x.insert(unused, record)
+	}
+	if leaf.i < 0 || !bytes.Equal(leaf.entry(leaf.i), before) {
+		return xfsDamaged("the records of inode %d differ: %d are free", in.id, bits.OnesCount64(free))
+	}
+	copy(leaf.entry(leaf.i), record)
+	x.change(leaf.xfsBlock)
+	return nil
+}
+
+// insert puts a record behind the one that path leads to.
+func (x *xfsVolume) insert(path []*xfsStep, record []byte) error {
+	leaf := path[0]
+	n, at := leaf.count(), leaf.i+1
+	if n == leaf.room() {
+		return xfsCannot("there is no room to note that its inode is free")
+	}
+	size := leaf.tree.record
+	copy(leaf.at(treeHead+(at+1)*size, (n-at)*size), leaf.at(treeHead+at*size, (n-at)*size))
+	copy(leaf.entry(at), record)
+	leaf.put16(6, n+1)
+	x.change(leaf.xfsBlock)
+	for _, s := range path[1:] { // parents know the first record
+		if at > 0 {
+			break
+		}
+		copy(s.entry(s.i), record[:s.tree.key])
+		x.change(s.xfsBlock)
+		at = s.i
+	}
+	return nil
+}
