@@ -115,30 +115,48 @@ func (m *MBR) Table() *Table {
 	id := binary.LittleEndian.Uint32(m.Boot[diskIDOff:])
 	t := &Table{Scheme: SchemeMBR, SectorSize: m.SectorSize, ID: fmt.Sprintf("%08x", id), MBR: m}
 	t.End = int64(m.SectorSize)
-	add := func(number int, r Record, base int64) {
-		p := Partition{
-			Number: number, Start: (base + int64(r.Start)) * int64(m.SectorSize), Size: int64(r.Sectors) * int64(m.SectorSize),
-			Type: fmt.Sprintf("0x%02x", r.Type), Bootable: r.Active, ID: fmt.Sprintf("%08x-%02x", id, number), Extended: isExtended(r.Type),
+	for _, p := range m.places() {
+		r := p.record()
+		part := Partition{
+			Number: p.number, Start: (p.base + int64(r.Start)) * int64(m.SectorSize), Size: int64(r.Sectors) * int64(m.SectorSize),
+			Type: fmt.Sprintf("0x%02x", r.Type), Bootable: r.Active, ID: fmt.Sprintf("%08x-%02x", id, p.number), Extended: isExtended(r.Type),
 		}
-		t.Partitions = append(t.Partitions, p)
-		t.End = max(t.End, p.End())
+		t.Partitions = append(t.Partitions, part)
+		t.End = max(t.End, part.End())
 	}
+	t.Warnings = overlaps(t.Partitions)
+	return t
+}
+
+// place is where the record of a partition is.
+type place struct {
+	number int // as Linux counts
+	sector []byte
+	slot   int
+	base   int64 // LBA that its start is relative to
+	ebr    int   // index in the chain, -1 in the boot sector
+}
+
+func (p place) record() Record { return decodeRecord(p.sector, p.slot) }
+
+// places are those of all partitions in use, in the order of their numbers.
+func (m *MBR) places() []place {
+	var list []place
 	for i := range 4 {
 		if r := decodeRecord(m.Boot, i); r.Type != 0 && r.Sectors > 0 {
-			add(i+1, r, 0)
+			list = append(list, place{i + 1, m.Boot, i, 0, -1})
 		}
 	}
 	number := 5
-	for _, e := range m.Chain {
+	for n, e := range m.Chain {
 		for i := range 4 {
 			if r := decodeRecord(e.Sector, i); r.Type != 0 && r.Sectors > 0 && !isExtended(r.Type) {
-				add(number, r, e.LBA)
+				list = append(list, place{number, e.Sector, i, e.LBA, n})
 				number++
 			}
 		}
 	}
-	t.Warnings = overlaps(t.Partitions)
-	return t
+	return list
 }
 
 // SetRecord replaces primary record number 1 to 4. CHS addresses are set to

@@ -137,6 +137,28 @@ func (t *Table) Regions() []Region {
 	return nil
 }
 
+// Pieces gives everything that makes up the table with its place on the disk;
+// SchemeNone has none. The data is the caller's.
+func (t *Table) Pieces() []Piece {
+	switch {
+	case t.GPT != nil:
+		return t.GPT.Pieces()
+	case t.MBR != nil:
+		return t.MBR.Pieces()
+	}
+	return nil
+}
+
+// Partition finds a partition by its number.
+func (t *Table) Partition(number int) (Partition, bool) {
+	for _, p := range t.Partitions {
+		if p.Number == number {
+			return p, true
+		}
+	}
+	return Partition{}, false
+}
+
 // Summary tells the table in words:
 // "GPT, 2 partitions: 1 ESP 64 MiB, 2 Linux root (x86-64) 1.9 GiB".
 func (t *Table) Summary() string {
