@@ -128,6 +128,7 @@ func (b *builder) busybox(list busybox.List) busybox.Build {
 		Module: b.source.module,
 		Dir:    generated,
 		List:   list,
+		Tags:   []string{"node"},
 		Stamp:  b.source.stamp(),
 		// What bytes of images pass through.
 		Inlined: []string{b.source.module + "/...", "github.com/klauspost/compress/...", "github.com/zeebo/blake3/...", "compress/...", "hash/..."},

@@ -29,7 +29,7 @@ func TestImports(t *testing.T) {
 	for _, command := range []string{"orbit", "imagenode", "savenode", "inventory"} {
 		t.Run(command, func(t *testing.T) {
 			pkg := "../cmds/" + command
-			deps, err := goCommand("list", "-deps", pkg).Output()
+			deps, err := goCommand("list", "-tags=node", "-deps", pkg).Output()
 			if err != nil {
 				t.Fatalf("go list -deps %s: %v", pkg, err)
 			}
@@ -47,7 +47,7 @@ func TestImports(t *testing.T) {
 
 // importers are the packages among pkg's dependencies that import dep.
 func importers(t *testing.T, pkg, dep string) string {
-	out, err := goCommand("list", "-deps", "-f", `{{.ImportPath}} {{join .Imports " "}}`, pkg).Output()
+	out, err := goCommand("list", "-tags=node", "-deps", "-f", `{{.ImportPath}} {{join .Imports " "}}`, pkg).Output()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -67,7 +67,7 @@ func TestMethodsArePruned(t *testing.T) {
 		t.Skip("links the node's commands")
 	}
 	for _, command := range []string{"orbit", "imagenode", "savenode", "inventory"} {
-		out, err := goCommand("build", "-o", os.DevNull, "-ldflags=-dumpdep", "../cmds/"+command).CombinedOutput()
+		out, err := goCommand("build", "-tags=node", "-o", os.DevNull, "-ldflags=-dumpdep", "../cmds/"+command).CombinedOutput()
 		if err != nil {
 			t.Fatalf("build %s: %v\n%.2000s", command, err, out)
 		}

@@ -23,13 +23,28 @@ func main() {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), unix.SIGINT, unix.SIGTERM)
 	defer stop()
-	err := run(ctx, os.Stdout, os.Stderr, os.Args[1:])
-	switch {
-	case errors.Is(err, flag.ErrHelp):
-	case err != nil:
-		fmt.Fprintln(os.Stderr, "orbit:", err)
-		os.Exit(1)
+	os.Exit(code(os.Stderr, run(ctx, os.Stdout, os.Stderr, os.Args[1:])))
+}
+
+// exit is an error with an exit code of its own.
+type exit struct {
+	code int
+	error
+}
+
+func (e *exit) Unwrap() error { return e.error }
+
+// code is the exit code for err, which it prints.
+func code(stderr io.Writer, err error) int {
+	if err == nil || errors.Is(err, flag.ErrHelp) {
+		return 0
 	}
+	fmt.Fprintln(stderr, "orbit:", err)
+	var e *exit
+	if errors.As(err, &e) {
+		return e.code
+	}
+	return 1
 }
 
 // verb is one thing orbit does. run gets the arguments after the verb.
@@ -42,6 +57,7 @@ func verbs() []verb {
 	return []verb{
 		{"agent", "", "be the agent: network, job, report, what follows; process 1 starts it", agentVerb},
 		{"boot", "[flags] [DISK]", "start what a disk would boot, without firmware (kexec)", bootVerb},
+		{"image", "VERB [flags] IMAGE", "look at images: " + imageWords() + "; orbit image help tells more", imageVerb},
 		{"net", "", "bring the network up and tell how", netVerb},
 		{"rejoin", "[flags] ARTIFACTS", "leave a running Linux for Orbit, without firmware (kexec)", rejoinVerb},
 		{"init", "", "be process 1; the kernel starts it", initVerb},

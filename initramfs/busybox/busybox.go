@@ -33,6 +33,7 @@ type Build struct {
 	Module  string // its path
 	Dir     string // where the rewritten source goes, relative to Root: initramfs/_bb
 	List    List
+	Tags    []string // build tags of what is in the binary
 	Stamp   []string // -X settings, "import/path.name=value"
 	Inlined []string // package patterns compiled with inlining; all others without
 }
@@ -62,15 +63,21 @@ func (b Build) Link(ctx context.Context, list List, output string) error {
 	if err := os.WriteFile(filepath.Join(b.Root, b.Dir, "main.go"), source, 0o644); err != nil {
 		return err
 	}
-	if err := b.Go(ctx, output, "./"+b.Dir); err != nil {
+	if err := b.build(ctx, output, "./"+b.Dir); err != nil {
 		return fmt.Errorf("build the busybox: %w", err)
 	}
 	return nil
 }
 
-// Go builds one command package of the module, with the same settings as
-// everything else that goes to a node, into the file output.
+// Go builds one command package of the module as a program of its own, into the
+// file output: with the same settings as everything that goes to a node, but
+// without the build tags.
 func (b Build) Go(ctx context.Context, output, pkg string) error {
+	b.Tags = nil
+	return b.build(ctx, output, pkg)
+}
+
+func (b Build) build(ctx context.Context, output, pkg string) error {
 	output, err := filepath.Abs(output)
 	if err != nil {
 		return err
@@ -99,6 +106,9 @@ func (b Build) flags() []string {
 	flags := []string{"-trimpath", "-buildvcs=false", "-mod=readonly", "-gcflags=all=-l"}
 	for _, p := range b.Inlined {
 		flags = append(flags, "-gcflags="+p+"=")
+	}
+	if len(b.Tags) > 0 {
+		flags = append(flags, "-tags="+strings.Join(b.Tags, ","))
 	}
 	return append(flags, "-ldflags="+strings.Join(ldflags, " "))
 }

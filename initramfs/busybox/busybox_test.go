@@ -29,6 +29,7 @@ func twoCommands(t *testing.T) Build {
 			Commands: []Command{{pkg + "one", "test"}, {pkg + "two", "test"}},
 			Aliases:  []multicall.Alias{{Name: "uno", Command: "one", Args: []string{"alias"}}},
 		},
+		Tags:  []string{"tagged"},
 		Stamp: []string{"github.com/orbit-pxe/orbit/pkg/version.version=v9.8.7"},
 	}
 }
@@ -46,9 +47,9 @@ func TestBuild(t *testing.T) {
 		status int
 	}{
 		{"first", []string{"/bbin/one", "a"}, "one [a] initialised: one, version v9.8.7\n", 0},
-		{"second", []string{"/bbin/two"}, "two [] initialised: two, embedded text\n", 3},
+		{"second", []string{"/bbin/two"}, "two [] initialised: two, embedded text, tagged\n", 3},
 		{"alias", []string{"uno", "b"}, "one [alias b] initialised: one, version v9.8.7\n", 0},
-		{"through the binary's own name", []string{"bb", "two", "c"}, "two [c] initialised: two, embedded text\n", 3},
+		{"through the binary's own name", []string{"bb", "two", "c"}, "two [c] initialised: two, embedded text, tagged\n", 3},
 		{"unknown", []string{"three"}, "", 127},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -65,6 +66,13 @@ func TestBuild(t *testing.T) {
 				t.Errorf("no list of commands: %q", exit.Stderr)
 			}
 		})
+	}
+	alone := filepath.Join(t.TempDir(), "two")
+	if err := b.Go(t.Context(), alone, "./initramfs/busybox/testdata/two"); err != nil {
+		t.Fatal(err)
+	}
+	if out, _ := exec.Command(alone).Output(); string(out) != "two [] initialised: two, embedded text\n" {
+		t.Errorf("alone: %q, want it without the busybox's tags", out)
 	}
 	info, err := buildinfo.ReadFile(binary)
 	if err != nil {

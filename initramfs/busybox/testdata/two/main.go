@@ -17,6 +17,6 @@ var name string
 func init() { name = trace.Note("two") }
 
 func main() {
-	fmt.Println(name, os.Args[1:], "initialised:", trace.String()+", "+text)
+	fmt.Println(name, os.Args[1:], "initialised:", trace.String()+", "+text+tags)
 	os.Exit(3)
 }

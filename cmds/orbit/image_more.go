@@ -1,0 +1,7 @@
+//go:build !node
+
+package main
+
+func moreImageVerbs() []verb {
+	return []verb{}
+}

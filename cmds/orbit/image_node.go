@@ -1,0 +1,5 @@
+//go:build node
+
+package main
+
+func moreImageVerbs() []verb { return nil }
