@@ -54,20 +54,44 @@ func XFS(r io.ReaderAt, size int64) (*Patch, error) {
 		return nil, err
 	}
 	p := &Patch{}
-	for _, t := range targets {
-		switch t.do {
-		case empty:
-			err = x.empty(t.id)
-			p.Emptied = append(p.Emptied, t.path)
-		case remove:
-			err = x.remove(t.parent, t.name, t.id)
-			p.Removed = append(p.Removed, t.path)
-		}
-		if err != nil {
-			return nil, xfsNamed(t.path, err)
+	for _, names := range byInode(targets) {
+		if err := x.file(names, p); err != nil {
+			return nil, xfsNamed(names[0].path, err)
 		}
 	}
 	return p, x.finish(p)
+}
+
+// file empties or removes one file, all of whose names that were found are
+// given.
+func (x *xfsVolume) file(names []target, p *Patch) error {
+	in, err := x.inode(names[0].id, typeRegular)
+	if err != nil {
+		return err
+	}
+	removed := 0
+	for _, t := range names {
+		if t.do == remove {
+			removed++
+		}
+	}
+	if removed == 0 {
+		cut, err := x.cut(in)
+		for i := 0; cut && i < len(names); i++ {
+			p.Emptied = append(p.Emptied, "/"+names[i].path)
+		}
+		return err
+	}
+	if removed != len(names) || uint32(removed) != in.u32(inodeLinks) {
+		return xfsCannot("it is to be removed, and has other names")
+	}
+	for _, t := range names {
+		if err := x.forget(t.parent, t.name, t.id); err != nil {
+			return err
+		}
+		p.Removed = append(p.Removed, "/"+t.path)
+	}
+	return x.free(in)
 }
 
 // xfsVolume is a filesystem and what is changed of it.
@@ -191,7 +215,7 @@ func xfsDamaged(format string, args ...any) error { return fsmap.Unsafef("xfs", 
 func xfsNamed(path string, err error) error {
 	var cannot *UnsupportedError
 	if errors.As(err, &cannot) {
-		return xfsCannot("%s: %s", path, cannot.Reason)
+		return xfsCannot("/%s: %s", path, cannot.Reason)
 	}
-	return fmt.Errorf("scrub %s: %w", path, err)
+	return fmt.Errorf("scrub /%s: %w", path, err)
 }

@@ -133,18 +133,15 @@ func dirItems(b *xfsBlock) ([]dirItem, error) {
 	var items []dirItem
 	for off := dirHead; off < end; {
 		it := dirItem{off: off}
-		if off%8 != 0 || end-off < 16 {
-			return nil, xfsDamaged("a directory has a bad entry at %d", off)
-		}
-		if b.u16(off) == dirUnused {
+		switch {
+		case b.u16(off) == dirUnused:
 			it.length = b.u16(off + 2)
-		} else {
+		case end-off >= 16:
 			n := int(b.u8(off + 8))
-			it.used, it.length = true, (8+1+n+1+2+7)/8*8
-			if n == 0 || it.length > end-off {
+			if it.length = (8 + 1 + n + 1 + 2 + 7) / 8 * 8; n == 0 || it.length > end-off {
 				return nil, xfsDamaged("a directory has a bad entry at %d", off)
 			}
-			it.id, it.name, it.kind = b.u64(off), string(b.at(off+9, n)), b.u8(off+9+n)
+			it.used, it.id, it.name, it.kind = true, b.u64(off), string(b.at(off+9, n)), b.u8(off+9+n)
 		}
 		if it.length < 8 || it.length%8 != 0 || it.length > end-off || b.u16(off+it.length-2) != off {
 			return nil, xfsDamaged("a directory has a bad entry at %d", off)

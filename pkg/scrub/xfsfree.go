@@ -8,28 +8,6 @@ import (
 	"github.com/orbit-pxe/orbit/pkg/extent"
 )
 
-// remove takes a name of a file out of a directory, and frees the file with
-// its last name. A file that has another name yet is emptied.
-func (x *xfsVolume) remove(dir uint64, name string, id uint64) error {
-	in, err := x.inode(id, typeRegular)
-	if err != nil {
-		return err
-	}
-	links := in.u32(inodeLinks)
-	if links == 0 {
-		return xfsDamaged("inode %d has no name", id)
-	}
-	if err := x.forget(dir, name, id); err != nil {
-		return err
-	}
-	if links == 1 {
-		return x.free(in)
-	}
-	in.put32(inodeLinks, links-1)
-	x.change(in.xfsBlock)
-	return x.cut(in)
-}
-
 // free frees an inode and its blocks.
 func (x *xfsVolume) free(in *xfsInode) error {
 	_, attr := in.counts()

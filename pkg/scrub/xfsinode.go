@@ -187,29 +187,23 @@ func (w *xfsWalk) leaf(b []byte) error {
 	return nil
 }
 
-// empty cuts a file to nothing.
-func (x *xfsVolume) empty(id uint64) error {
-	in, err := x.inode(id, typeRegular)
-	if err != nil {
-		return err
-	}
-	return x.cut(in)
-}
-
-func (x *xfsVolume) cut(in *xfsInode) error {
+// cut makes a file end where it begins, and tells whether it had anything.
+func (x *xfsVolume) cut(in *xfsInode) (bool, error) {
 	if in.realtime() {
-		return xfsCannot("its content is on a realtime device")
+		return false, xfsCannot("its content is on a realtime device")
 	}
+	any := in.u64(inodeSize) > 0
 	err := x.extents(in, func(e xfsExtent) error {
+		any = true
 		if in.reflink() {
 			return x.alone(e, x.zero)
 		}
 		return x.zero(e.disk)
 	})
 	if err != nil || in.u64(inodeSize) == 0 {
-		return err
+		return any, err
 	}
 	in.put64(inodeSize, 0)
 	x.change(in.xfsBlock)
-	return nil
+	return any, nil
 }
