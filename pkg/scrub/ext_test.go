@@ -36,9 +36,6 @@ func write(t testing.TB, name, text string, n int) {
 	if _, err := f.WriteString(strings.Repeat(text, n/len(text)+1)[:n]); err != nil {
 		t.Fatal(err)
 	}
-	if err := f.Sync(); err != nil {
-		t.Fatal(err)
-	}
 }
 
 // system makes a tree like Debian's, with what is to go and what looks like it,
@@ -221,6 +218,10 @@ func TestExt(t *testing.T) {
 			if diff := cmp.Diff(scrubbed(t, before, emptied, removed), maptest.Tree(t, dir)); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
+			if strings.Contains(k.args, "-r 0") {
+				unmount()
+				return // Linux leaves old bytes in new directories without filetype, scrubbed or not
+			}
 			// A system can live on it.
 			maptest.Age(t, filepath.Join(dir, "var/log/more"), uint64(i), 30)
 			write(t, filepath.Join(dir, "var/log/syslog"), "new ", 100_000)
@@ -254,14 +255,14 @@ func attributes(t testing.TB, dir string) {
 // TestExtLargeDirectory has the keys between so many other names that they are
 // in an indexed directory, some of them the first of their block.
 func TestExtLargeDirectory(t *testing.T) {
-	for _, args := range []string{"-t ext4 -b 1024", "-t ext4 -b 65536 -N 1000", "-t ext2 -b 1024 -O ^dir_index"} {
+	for _, args := range []string{"-t ext4 -b 1024", "-t ext4 -b 65536 -N 1000 -O ^has_journal", "-t ext2 -b 1024 -O ^dir_index"} {
 		t.Run(args, func(t *testing.T) {
 			tree := t.TempDir()
 			for i := range 300 {
 				write(t, filepath.Join(tree, fmt.Sprintf("etc/ssh/ssh_host_%d_key", i)), secret, 30)
 				write(t, filepath.Join(tree, fmt.Sprintf("etc/ssh/known hosts %d", i)), "kept", 30)
 			}
-			path := volume(t, 32, args+" -d "+tree)
+			path := volume(t, 64, args+" -d "+tree)
 			maptest.Try(t, "e2fsck", "-fyD", path) // makes the index
 			maptest.Tool(t, "e2fsck", "-fn", path)
 			f, size := maptest.Open(t, path)

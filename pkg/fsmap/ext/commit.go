@@ -57,9 +57,13 @@ func (e *Edit) Commit() (blocks map[uint64][]byte, freed extent.Set, err error) 
 		}
 	}
 	freed = extent.NewSet(e.freed...)
+	meta, _ := v.metadata()
+	if both := meta.Intersect(freed); !both.Empty() {
+		return nil, extent.Set{}, v.unsafe("the metadata at %d is also part of a file", both.Ranges()[0].Off)
+	}
 	for at := range e.blocks {
 		if freed.Overlaps(v.bytes(at, 1)) {
-			return nil, extent.Set{}, v.unsafe("block %d is metadata, and part of a file", at)
+			return nil, extent.Set{}, v.unsafe("block %d is a directory or attributes, and part of a file", at)
 		}
 	}
 	return e.blocks, freed, nil

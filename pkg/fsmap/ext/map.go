@@ -133,11 +133,24 @@ func (v *Volume) initial(x Group, bitmap []byte) {
 // checkMetadata refuses a map that leaves out metadata, and metadata that lies
 // over each other: the bitmaps of such a filesystem mean nothing.
 func (v *Volume) checkMetadata(used extent.Set) error {
+	meta, total := v.metadata()
+	if meta.Len() != total {
+		return v.unsafe("%d bytes of its metadata overlap", total-meta.Len())
+	}
+	if lost := meta.Subtract(used); !lost.Empty() {
+		return v.unsafe("%d bytes of its metadata are marked as free, the first at %d", lost.Len(), lost.Ranges()[0].Off)
+	}
+	return nil
+}
+
+// metadata is where superblocks, descriptors, bitmaps and inode tables are, and
+// the sum of their sizes in bytes.
+func (v *Volume) metadata() (all extent.Set, total int64) {
 	var places []extent.Range
-	total := int64(0)
 	add := func(at, n uint64) {
 		r := v.bytes(at, n)
 		total += r.Len()
+		// With flex_bg each kind follows its like in the group before.
 		for i := len(places) - 1; i >= max(0, len(places)-4); i-- {
 			if places[i].End == r.Off {
 				places[i].End = r.End
@@ -156,14 +169,7 @@ func (v *Volume) checkMetadata(used extent.Set) error {
 		add(x.InodeBitmap, 1)
 		add(x.InodeTable, v.itableBlocks())
 	}
-	meta := extent.NewSet(places...)
-	if meta.Len() != total {
-		return v.unsafe("%d bytes of its metadata overlap", total-meta.Len())
-	}
-	if lost := meta.Subtract(used); !lost.Empty() {
-		return v.unsafe("%d bytes of its metadata are marked as free, the first at %d", lost.Len(), lost.Ranges()[0].Off)
-	}
-	return nil
+	return extent.NewSet(places...), total
 }
 
 // checkMMP refuses a filesystem that another machine checks at this moment.
