@@ -108,7 +108,7 @@ func member(name string) (string, error) {
 	if len(name) >= maxPath {
 		return "", fmt.Errorf("a name of %d bytes", len(name))
 	}
-	for elem := range strings.SplitSeq(name, "/") {
+	for _, elem := range strings.Split(name, "/") {
 		switch {
 		case elem == "..":
 			return "", errors.New("the name leads out of the archive")
@@ -167,7 +167,7 @@ func inspect(ctx context.Context, r io.Reader) (summary, error) {
 // whoever packed it.
 func unpack(ctx context.Context, t *tree, r io.Reader) error {
 	return walk(ctx, r, func(e entry, content io.Reader) error {
-		a := attr{mode: e.FileInfo().Mode(), uid: e.Uid, gid: e.Gid, time: e.ModTime}
+		a := attr{mode: uint32(e.Mode), uid: e.Uid, gid: e.Gid, time: e.ModTime}
 		switch e.Typeflag {
 		case tar.TypeXGlobalHeader:
 			return nil

@@ -17,7 +17,7 @@ type fsEntry struct {
 // Swap, pseudo filesystems and what is not mounted at boot are left out.
 func parseFstab(text []byte) []fsEntry {
 	var list []fsEntry
-	for line := range strings.SplitSeq(string(text), "\n") {
+	for _, line := range strings.Split(string(text), "\n") {
 		f := strings.Fields(line)
 		if len(f) < 3 || strings.HasPrefix(f[0], "#") || !path.IsAbs(f[1]) {
 			continue

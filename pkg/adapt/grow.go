@@ -32,7 +32,7 @@ func grow(ctx context.Context, disk, which string, note func(string)) error {
 		return err
 	}
 	if p.Number != 0 {
-		if err := growPartition(ctx, disk, table, p, note); err != nil {
+		if err := growPartition(ctx, disk, table, p); err != nil {
 			return err
 		}
 	}
@@ -88,19 +88,20 @@ func choose(parts []*part, which string) (*part, error) {
 }
 
 // growPartition writes the partition table in which p ends at the disk's end.
-func growPartition(ctx context.Context, disk string, table *partition.Table, p *part, note func(string)) (err error) {
+func growPartition(ctx context.Context, disk string, table *partition.Table, p *part) (err error) {
 	dev, err := blockdev.Open(disk, blockdev.Options{Write: true, Exclusive: true})
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, dev.Close()) }()
-	pieces, err := plan(table, p.Number, dev.Size())
+	larger, err := table.Grow(p.Number, dev.Size())
 	if err != nil {
-		return fmt.Errorf("grow partition %d: %w", p.Number, err)
+		return err
 	}
-	if len(pieces) == 0 {
+	if q, ok := larger.Partition(p.Number); !ok || q.Size == p.Partition.Size {
 		return nil
 	}
+	pieces := larger.Pieces()
 	// From the last to the first: of a GPT there is always one that is whole.
 	for i := len(pieces) - 1; i >= 0; i-- {
 		if _, err := dev.WriteAt(pieces[i].Data, pieces[i].Off); err != nil {
@@ -110,37 +111,7 @@ func growPartition(ctx context.Context, disk string, table *partition.Table, p *
 			return fmt.Errorf("grow partition %d: %w", p.Number, err)
 		}
 	}
-	if err := dev.Reread(ctx); err != nil {
-		return err
-	}
-	note(fmt.Sprintf("partition %d reaches to the end of the disk", p.Number))
-	return nil
-}
-
-// plan gives the pieces of a table in which the partition reaches to the end of
-// the disk, none where it does already.
-func plan(t *partition.Table, number int, diskSize int64) ([]partition.Piece, error) {
-	g := t.GPT
-	if g == nil {
-		return nil, errors.ErrUnsupported
-	}
-	if err := g.MoveBackup(diskSize); err != nil {
-		return nil, err
-	}
-	for _, e := range g.Entries() {
-		if e.Number == number {
-			end := (g.Header.LastUsable + 1) * int64(g.SectorSize) / (1 << 20) * (1 << 20)
-			if end <= e.Start+e.Size {
-				return nil, nil
-			}
-			e.Size = end - e.Start
-			if err := g.SetEntry(e); err != nil {
-				return nil, err
-			}
-			return g.Pieces(), nil
-		}
-	}
-	return nil, errors.New("no such partition")
+	return dev.Reread(ctx)
 }
 
 // size is the size in bytes of the partition as the kernel sees it now.

@@ -22,7 +22,7 @@ func checkHostname(name string) error {
 	if _, err := netip.ParseAddr(name); err == nil {
 		return fmt.Errorf("hostname %q is an address", name)
 	}
-	for label := range strings.SplitSeq(name, ".") {
+	for _, label := range strings.Split(name, ".") {
 		switch {
 		case label == "":
 			return fmt.Errorf("hostname %q has an empty part", name)

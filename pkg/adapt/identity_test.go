@@ -56,10 +56,10 @@ func TestIdentity(t *testing.T) {
 			Options{Hostname: "node"}, "", map[string]string{"etc/hosts": "link -> /etc/hosts.was", "etc/hosts.was": "-rw-r--r-- 0:0 127.0.0.1 localhost\n127.0.1.1\tnode.example node # me\n"}},
 		{"hostname is a directory", func(t *testing.T, root string) {
 			must(t, os.Remove(root+"/etc/hostname"), os.Mkdir(root+"/etc/hostname", 0o755))
-		}, Options{Hostname: "node"}, "a directory is there", map[string]string{"etc/hostname": "drwxr-xr-x 0:0"}},
+		}, Options{Hostname: "node"}, "is a directory", map[string]string{"etc/hostname": "drwxr-xr-x 0:0"}},
 		{"hosts is a pipe", func(t *testing.T, root string) {
 			must(t, os.Remove(root+"/etc/hosts"), unix.Mkfifo(root+"/etc/hosts", 0o644))
-		}, Options{Hostname: "node"}, "not a regular file", map[string]string{"etc/hostname": "-rw-r--r-- 0:0 template\n"}},
+		}, Options{Hostname: "node"}, "a file of another type is there", map[string]string{"etc/hostname": "-rw-r--r-- 0:0 template\n"}},
 		{"etc is a file", func(t *testing.T, root string) {
 			must(t, os.Rename(root+"/etc", root+"/etc.was"), os.WriteFile(root+"/etc", nil, 0o644))
 		}, Options{Hostname: "node"}, "not a directory", nil},

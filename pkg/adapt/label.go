@@ -2,9 +2,7 @@ package adapt
 
 import (
 	"errors"
-	"fmt"
-	"os"
-	"path"
+	"strconv"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -16,43 +14,30 @@ import (
 // needs no SELinux for that: to it the label is a text.
 const labelName = "security.selinux"
 
-// getLabel is the label of a file, "" where there is none.
-func getLabel(root *os.Root, name string) (label string) {
-	withPath(root, name, func(p string) error {
-		b := make([]byte, 1024)
-		n, err := unix.Lgetxattr(p, labelName, b)
-		if err == nil {
-			label = string(b[:n])
-		}
-		return nil
-	})
-	return label
+// getLabel is the label of a file in a directory, "" where there is none.
+func getLabel(fd int, name string) string {
+	b := make([]byte, 1024)
+	n, err := unix.Lgetxattr(here(fd, name), labelName, b)
+	if err != nil {
+		return ""
+	}
+	return string(b[:n])
 }
 
-func setLabel(root *os.Root, name, label string) error {
+func setLabel(fd int, name, label string) error {
 	if label == "" {
 		return nil
 	}
-	err := withPath(root, name, func(p string) error { return unix.Lsetxattr(p, labelName, []byte(label), 0) })
+	err := unix.Lsetxattr(here(fd, name), labelName, []byte(label), 0)
 	if errors.Is(err, unix.ENOTSUP) {
 		return nil // it is on vfat, where nothing has one
 	}
-	if err != nil {
-		return fmt.Errorf("set the SELinux label: %w", err)
-	}
-	return nil
+	return err
 }
 
-// withPath gives fn a path for calls that take nothing else. Only its last
-// element is the filesystem's; everything before is already open.
-func withPath(root *os.Root, name string, fn func(string) error) error {
-	dir, err := root.Open(path.Dir(name))
-	if err != nil {
-		return err
-	}
-	defer dir.Close()
-	return fn(fmt.Sprintf("/proc/self/fd/%d/%s", dir.Fd(), path.Base(name)))
-}
+// here is a path for calls that take nothing else. Only its last element is
+// the filesystem's, and is not followed.
+func here(fd int, name string) string { return "/proc/self/fd/" + strconv.Itoa(fd) + "/" + name }
 
 // retype replaces the type in a label: "user:role:type:range".
 func retype(label, typ string) string {

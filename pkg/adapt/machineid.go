@@ -6,6 +6,8 @@ import (
 	"errors"
 	"io/fs"
 	"strings"
+
+	"golang.org/x/sys/unix"
 )
 
 // newMachineID makes what machine-id(5) describes: 128 random bits in
@@ -30,12 +32,11 @@ func setMachineID(t *tree, id string) error {
 	if err != nil {
 		return err
 	}
-	info, err := t.lstat(real)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-	case err != nil:
+	st, err := t.lstat(real)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
-	case info.Mode().IsRegular():
+	}
+	if is(st, unix.S_IFREG) {
 		if err := t.symlink(bus, "/etc/machine-id", attr{}); err != nil {
 			return err
 		}

@@ -78,7 +78,7 @@ func fsmount(path, kind, options string, attr int) (*mounted, error) {
 	if err := unix.FsconfigSetString(ctx, "source", path); err != nil {
 		return nil, explain(ctx, err)
 	}
-	for o := range strings.SplitSeq(options, ",") {
+	for _, o := range strings.Split(options, ",") {
 		key, value, hasValue := strings.Cut(o, "=")
 		switch {
 		case key == "":

@@ -85,16 +85,12 @@ func looksLikeRoot(p *part) (options string, ok bool, err error) {
 }
 
 func hasSystem(root *os.Root) bool {
+	t := &tree{top: root}
 	// Often a link into /usr, which may be elsewhere.
-	if _, err := root.Lstat("etc/os-release"); err == nil {
+	if _, err := t.lstat("etc/os-release"); err == nil {
 		return true
 	}
-	etc, err := root.Stat("etc")
-	if err != nil || !etc.IsDir() {
-		return false
-	}
-	usr, err := root.Stat("usr")
-	return err == nil && usr.IsDir()
+	return t.exists("etc") && t.exists("usr")
 }
 
 // installed is a system whose files can be changed.

@@ -2,6 +2,7 @@ package adapt
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/base64"
 	"encoding/binary"
 	"errors"
@@ -10,7 +11,8 @@ import (
 	"path"
 	"strconv"
 	"strings"
-	"syscall"
+
+	"golang.org/x/sys/unix"
 )
 
 // Key lets someone in as User, by a line of authorized_keys (sshd(8)).
@@ -95,7 +97,7 @@ type account struct {
 }
 
 func lookup(passwd []byte, user string) (account, error) {
-	for line := range strings.SplitSeq(string(passwd), "\n") {
+	for _, line := range strings.Split(string(passwd), "\n") {
 		f := strings.Split(line, ":")
 		if len(f) < 6 || f[0] != user {
 			continue
@@ -123,8 +125,8 @@ func authorize(t *tree, user string, lines []string, replace bool) error {
 	if err != nil {
 		return err
 	}
-	if _, info, err := t.stat(a.home); err != nil || !info.IsDir() {
-		return fmt.Errorf("home directory %s of user %s: %w", a.home, user, errors.Join(err, fs.ErrNotExist))
+	if _, st, err := t.stat(a.home); err != nil || !is(st, unix.S_IFDIR) {
+		return fmt.Errorf("home directory %s of user %s is not there: %w", a.home, user, cmp.Or(err, errType))
 	}
 	dir := path.Join(a.home, ".ssh")
 	// sshd insists on an owner and on nobody else being able to write.
@@ -147,7 +149,7 @@ func authorize(t *tree, user string, lines []string, replace bool) error {
 // addKeys appends the lines whose keys are not there yet.
 func addKeys(old []byte, lines []string) []byte {
 	have := map[string]bool{}
-	for line := range strings.SplitSeq(string(old), "\n") {
+	for _, line := range strings.Split(string(old), "\n") {
 		if line = strings.TrimSpace(line); line != "" && line[0] != '#' {
 			have[blob(line)] = true
 		}
@@ -166,21 +168,14 @@ func addKeys(old []byte, lines []string) []byte {
 
 // tighten gives a directory to its user and takes writing from all others.
 func (t *tree) tighten(dir string, a account) error {
-	real, info, err := t.stat(dir)
+	real, st, err := t.stat(dir)
 	if err != nil {
 		return err
 	}
-	root, rel, err := t.at(real)
-	if err != nil {
-		return err
-	}
-	if st, ok := info.Sys().(*syscall.Stat_t); ok && (int(st.Uid) != a.uid || int(st.Gid) != a.gid) {
-		if err := root.Lchown(rel, a.uid, a.gid); err != nil {
+	return t.in(real, func(fd int, base string) error {
+		if err := unix.Fchownat(fd, base, a.uid, a.gid, unix.AT_SYMLINK_NOFOLLOW); err != nil {
 			return err
 		}
-	}
-	if info.Mode()&0o022 != 0 {
-		return root.Chmod(rel, info.Mode().Perm()&^0o022)
-	}
-	return nil
+		return unix.Fchmodat(fd, base, st.Mode&0o7755, 0)
+	})
 }

@@ -2,28 +2,23 @@ package adapt
 
 import (
 	"errors"
-	"fmt"
 	"io"
 	"io/fs"
 	"os"
 	"path"
 	"strconv"
-	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
 )
 
-// change is one thing to be done at commit: temp gets the name name, or with
-// no temp what is at name goes away.
-type change struct {
-	root       *os.Root
-	temp, name string // within root
-}
+// change is one thing to be done at commit: the file at temp gets the name
+// name, or with no temp what is at name goes away.
+type change struct{ temp, name string }
 
 // attr is what a file has beside its content.
 type attr struct {
-	mode     fs.FileMode
+	mode     uint32 // permissions with setuid, setgid and sticky bit
 	uid, gid int
 	time     time.Time // of the last change, zero means now
 	keep     bool      // a file that is there keeps its own mode and owner
@@ -36,11 +31,12 @@ var system = attr{mode: 0o644, keep: true}
 // write stages a file with the content of r at name. A symbolic link there is
 // replaced.
 func (t *tree) write(name string, r io.Reader, a attr) error {
-	return t.put(name, &a, func(root *os.Root, temp string) error {
-		f, err := root.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	return t.put(name, &a, unix.S_IFREG, func(fd int, temp string) error {
+		n, err := unix.Openat(fd, temp, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0o600)
 		if err != nil {
 			return err
 		}
+		f := os.NewFile(uintptr(n), temp)
 		_, err = io.Copy(f, r)
 		return errors.Join(err, f.Close())
 	})
@@ -48,154 +44,137 @@ func (t *tree) write(name string, r io.Reader, a attr) error {
 
 // symlink stages a symbolic link at name.
 func (t *tree) symlink(name, target string, a attr) error {
-	a.mode = fs.ModeSymlink
-	return t.put(name, &a, func(root *os.Root, temp string) error { return root.Symlink(target, temp) })
+	return t.put(name, &a, unix.S_IFLNK, func(fd int, temp string) error { return unix.Symlinkat(target, fd, temp) })
 }
 
 // link stages another name of a file that is there or staged.
 func (t *tree) link(name, target string) error {
 	real, err := t.resolve(target, false)
 	if err != nil {
-		return fmt.Errorf("link to /%s: %w", target, err)
+		return err
 	}
 	if temp, ok := t.pending[real]; ok {
 		real = temp
 	}
-	from, rel, err := t.at(real)
-	if err != nil {
-		return fmt.Errorf("link to /%s: %w", target, err)
-	}
-	return t.put(name, nil, func(root *os.Root, temp string) error {
-		if root != from {
-			return fmt.Errorf("link to /%s: %w", target, unix.EXDEV)
-		}
-		return root.Link(rel, temp)
+	err = t.in(real, func(from int, old string) error {
+		return t.put(name, nil, 0, func(fd int, temp string) error { return unix.Linkat(from, old, fd, temp, 0) })
 	})
+	if err != nil {
+		return failed("link to", target, err)
+	}
+	return nil
 }
 
-// put stages what create makes under a temporary name. It is given the owner,
-// mode and label of a, unless a is nil.
-func (t *tree) put(name string, a *attr, create func(root *os.Root, temp string) error) (err error) {
-	defer func() {
-		if err != nil {
-			err = fmt.Errorf("write /%s: %w", name, err)
-		}
-	}()
+// put stages what create makes under a temporary name, a file of the type. It
+// is given the owner, mode and label of a, unless a is nil.
+func (t *tree) put(name string, a *attr, typ uint32, create func(fd int, temp string) error) error {
 	real, err := t.resolve(name, false)
 	if err != nil {
-		return err
+		return failed("write", name, err)
 	}
-	root, rel, err := t.at(real)
-	if err != nil {
-		return err
-	}
-	old, err := root.Lstat(rel)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	if err == nil && old.IsDir() {
-		return errors.New("a directory is there")
-	}
-	base := ".orbit-" + strconv.Itoa(len(t.stage)) + ".new"
-	temp := path.Join(path.Dir(rel), base)
-	// A power cut may have left one.
-	if err := root.Remove(temp); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	t.stage = append(t.stage, change{root, temp, rel})
-	if t.pending == nil {
-		t.pending = map[string]string{}
-	}
-	t.pending[real] = path.Join(parent(real), base)
-	if err := create(root, temp); err != nil || a == nil {
-		return err
-	}
-	label := ""
-	if old != nil && old.Mode().IsRegular() {
-		label = getLabel(root, rel)
-		if st, ok := old.Sys().(*syscall.Stat_t); ok && a.keep {
-			a.mode, a.uid, a.gid = old.Mode(), int(st.Uid), int(st.Gid)
+	err = t.in(real, func(fd int, base string) error {
+		var old unix.Stat_t
+		err := unix.Fstatat(fd, base, &old, unix.AT_SYMLINK_NOFOLLOW)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
 		}
+		if is(old, unix.S_IFDIR) {
+			return unix.EISDIR
+		}
+		temp := ".orbit-" + strconv.Itoa(len(t.stage)) + ".new"
+		// A power cut may have left one.
+		if err := unix.Unlinkat(fd, temp, 0); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+		if t.pending == nil {
+			t.pending = map[string]string{}
+		}
+		t.pending[real] = path.Join(parent(real), temp)
+		t.stage = append(t.stage, change{t.pending[real], real})
+		if err := create(fd, temp); err != nil || a == nil {
+			return err
+		}
+		label := ""
+		if is(old, unix.S_IFREG) {
+			label = getLabel(fd, base)
+			if a.keep {
+				a.mode, a.uid, a.gid = old.Mode, int(old.Uid), int(old.Gid)
+			}
+		}
+		return dress(fd, temp, typ, *a, label)
+	})
+	if err != nil {
+		return failed("write", real, err)
 	}
-	if label == "" {
-		label = retype(getLabel(root, path.Dir(rel)), a.label)
-	}
-	return dress(root, temp, *a, label)
+	return nil
 }
 
 // dress gives a new file its owner, mode, label and time. A change of owner
 // drops setuid bits, so that comes first.
-func dress(root *os.Root, name string, a attr, label string) error {
-	if err := root.Lchown(name, a.uid, a.gid); err != nil {
+func dress(fd int, name string, typ uint32, a attr, label string) error {
+	if err := unix.Fchownat(fd, name, a.uid, a.gid, unix.AT_SYMLINK_NOFOLLOW); err != nil {
 		return err
 	}
-	if err := setLabel(root, name, label); err != nil {
+	if label == "" {
+		label = retype(getLabel(fd, "."), a.label)
+	}
+	if err := setLabel(fd, name, label); err != nil || typ == unix.S_IFLNK {
 		return err
 	}
-	if a.mode&fs.ModeSymlink != 0 {
-		return nil
-	}
-	if err := root.Chmod(name, a.mode&(fs.ModePerm|fs.ModeSetuid|fs.ModeSetgid|fs.ModeSticky)); err != nil {
+	if err := unix.Fchmodat(fd, name, a.mode&0o7777, 0); err != nil || a.time.IsZero() {
 		return err
 	}
-	if a.time.IsZero() {
-		return nil
-	}
-	return root.Chtimes(name, a.time, a.time)
+	stamp := unix.NsecToTimespec(a.time.UnixNano())
+	return unix.UtimesNanoAt(fd, name, []unix.Timespec{stamp, stamp}, unix.AT_SYMLINK_NOFOLLOW)
 }
 
-// remove stages the removal of a file or link; that it is there already gone
-// is fine.
+// remove stages the removal of a file or link. None there is fine.
 func (t *tree) remove(name string) error {
 	real, err := t.resolve(name, false)
 	if err != nil {
-		return fmt.Errorf("remove /%s: %w", name, err)
+		return failed("remove", name, err)
 	}
-	root, rel, err := t.at(real)
-	if err != nil {
-		return fmt.Errorf("remove /%s: %w", name, err)
-	}
-	info, err := root.Lstat(rel)
+	st, err := t.lstat(real)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil
-	case err == nil && info.IsDir():
-		return fmt.Errorf("remove /%s: it is a directory", real)
-	case err != nil:
-		return fmt.Errorf("remove /%s: %w", real, err)
+	case err == nil && is(st, unix.S_IFDIR):
+		err = unix.EISDIR
 	}
-	t.stage = append(t.stage, change{root, "", rel})
+	if err != nil {
+		return failed("remove", real, err)
+	}
+	t.stage = append(t.stage, change{"", real})
 	return nil
 }
 
 // mkdir makes a directory, and those above it, at once. Those that are there
 // stay as they are; new ones above it are open to all.
 func (t *tree) mkdir(name string, a attr) error {
-	real, info, err := t.stat(name)
-	if err == nil && !info.IsDir() {
-		return fmt.Errorf("make directory /%s: a file is there", real)
+	real, st, err := t.stat(name)
+	if err == nil && !is(st, unix.S_IFDIR) {
+		err = unix.ENOTDIR
 	}
 	if err == nil {
 		return nil
 	}
 	if !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("make directory /%s: %w", name, err)
+		return failed("make directory", name, err)
 	}
 	if dir := parent(real); dir != "" {
 		if err := t.mkdir(dir, attr{mode: 0o755}); err != nil {
 			return err
 		}
 	}
-	root, rel, err := t.at(real)
-	if err == nil {
-		err = root.Mkdir(rel, 0o700)
-	}
-	if err == nil {
+	err = t.in(real, func(fd int, base string) error {
+		if err := unix.Mkdirat(fd, base, 0o700); err != nil {
+			return err
+		}
 		t.made = append(t.made, real)
-		err = dress(root, rel, a, retype(getLabel(root, path.Dir(rel)), a.label))
-	}
+		return dress(fd, base, unix.S_IFDIR, a, "")
+	})
 	if err != nil {
-		return fmt.Errorf("make directory /%s: %w", real, err)
+		return failed("make directory", real, err)
 	}
 	return nil
 }
@@ -208,15 +187,15 @@ func (t *tree) commit() error {
 	}
 	for len(t.stage) > 0 {
 		c := t.stage[0]
-		var err error
-		if c.temp != "" {
-			err = c.root.Rename(c.temp, c.name)
-		} else {
-			err = c.root.Remove(c.name)
-		}
+		err := t.in(c.name, func(fd int, base string) error {
+			if c.temp == "" {
+				return unix.Unlinkat(fd, base, 0)
+			}
+			return unix.Renameat(fd, path.Base(c.temp), fd, base)
+		})
 		if err != nil {
 			t.abort()
-			return fmt.Errorf("put files in place: %w", err)
+			return failed("put in place", c.name, err)
 		}
 		t.stage = t.stage[1:]
 	}
@@ -224,36 +203,35 @@ func (t *tree) commit() error {
 	return t.sync()
 }
 
-// abort forgets what is staged and not in its place yet.
+// abort forgets what is staged and not in its place yet. What it cannot remove
+// is of no use to anyone, and of no harm.
 func (t *tree) abort() {
 	for _, c := range t.stage {
 		if c.temp != "" {
-			c.root.Remove(c.temp) // of no use to anyone; nothing depends on it
+			t.in(c.temp, func(fd int, base string) error { return unix.Unlinkat(fd, base, 0) })
 		}
 	}
 	for i := len(t.made) - 1; i >= 0; i-- {
-		if root, rel, err := t.at(t.made[i]); err == nil {
-			root.Remove(rel) // fails where something is in it, rightly
-		}
+		t.in(t.made[i], func(fd int, base string) error { return unix.Unlinkat(fd, base, unix.AT_REMOVEDIR) })
 	}
 	t.stage, t.made, t.pending = nil, nil, nil
 }
 
 // sync writes the filesystems that are in use back to their disks.
 func (t *tree) sync() error {
-	roots := []*os.Root{t.top}
-	for _, p := range t.points {
+	names := []string{""}
+	for name, p := range t.points {
 		if p.root != nil {
-			roots = append(roots, p.root)
+			names = append(names, name)
 		}
 	}
-	for _, r := range roots {
-		f, err := r.Open(".")
+	for _, name := range names {
+		f, err := t.open(name, unix.S_IFDIR)
 		if err != nil {
-			return fmt.Errorf("write back: %w", err)
+			return err
 		}
 		if err := errors.Join(unix.Syncfs(int(f.Fd())), f.Close()); err != nil {
-			return fmt.Errorf("write back: %w", err)
+			return failed("write back", name, err)
 		}
 	}
 	return nil

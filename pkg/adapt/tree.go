@@ -19,6 +19,9 @@ const (
 
 // tree is an installed system's files, seen from its own root. Paths have no
 // leading slash; "" is the root.
+//
+// Everything is reached through a directory that os.Root has opened, by a path
+// without links, and a name in it that is not followed.
 type tree struct {
 	top    *os.Root
 	points map[string]*point // mount points below
@@ -29,40 +32,74 @@ type tree struct {
 	made    []string          // new directories
 }
 
-// parent is the directory of a path without a leading slash, "" the root.
-func parent(name string) string { return name[:max(strings.LastIndexByte(name, '/'), 0)] }
-
 // point is a mount point. Its filesystem is mounted when it is needed.
 type point struct {
 	open func() (*os.Root, error) // says in words why it cannot
 	root *os.Root
 }
 
+// parent is the directory of a path without a leading slash, "" the root.
+func parent(name string) string { return name[:max(strings.LastIndexByte(name, '/'), 0)] }
+
+// failed is an error with what was to be done with a path.
+func failed(op, name string, err error) error {
+	return &fs.PathError{Op: op, Path: "/" + name, Err: err}
+}
+
 // at finds the filesystem that holds name, which must have no symbolic links,
 // and name's place in it.
 func (t *tree) at(name string) (*os.Root, string, error) {
+	root, rel := t.top, name
 	for dir := name; dir != ""; dir = parent(dir) {
 		p := t.points[dir]
 		if p == nil {
 			continue
 		}
 		if p.root == nil {
-			root, err := p.open()
-			if err != nil {
-				return nil, "", fmt.Errorf("/%s: %w", dir, err)
+			var err error
+			if p.root, err = p.open(); err != nil {
+				return nil, "", failed("mount", dir, err)
 			}
-			p.root = root
 		}
-		return p.root, inside(strings.TrimPrefix(name[len(dir):], "/")), nil
+		root, rel = p.root, strings.TrimPrefix(name[len(dir):], "/")
+		break
 	}
-	return t.top, inside(name), nil
+	if rel == "" {
+		rel = "."
+	}
+	return root, rel, nil
 }
 
-func inside(name string) string {
-	if name == "" {
-		return "."
+// in calls fn with the directory that holds name and its name there.
+func (t *tree) in(name string, fn func(fd int, base string) error) error {
+	root, rel, err := t.at(name)
+	if err != nil {
+		return err
 	}
-	return name
+	dir, err := root.Open(path.Dir(rel))
+	if err != nil {
+		return err
+	}
+	defer dir.Close()
+	return fn(int(dir.Fd()), path.Base(rel))
+}
+
+func (t *tree) lstat(name string) (st unix.Stat_t, err error) {
+	err = t.in(name, func(fd int, base string) error { return unix.Fstatat(fd, base, &st, unix.AT_SYMLINK_NOFOLLOW) })
+	return st, err
+}
+
+// is tells the type of a file, such as unix.S_IFDIR.
+func is(st unix.Stat_t, typ uint32) bool { return st.Mode&unix.S_IFMT == typ }
+
+func (t *tree) readlink(name string) (target string, err error) {
+	b := make([]byte, 4096)
+	err = t.in(name, func(fd int, base string) error {
+		n, err := unix.Readlinkat(fd, base, b)
+		target = string(b[:max(n, 0)])
+		return err
+	})
+	return target, err
 }
 
 // resolve follows symbolic links as the system itself would, from its own
@@ -84,18 +121,18 @@ func (t *tree) resolve(name string, last bool) (string, error) {
 		if rest == "" && !last {
 			break
 		}
-		info, err := t.lstat(done)
+		st, err := t.lstat(done)
 		if errors.Is(err, fs.ErrNotExist) {
-			return strings.TrimPrefix(path.Join("/", done, rest), "/"), nil
+			return path.Join("/", done, rest)[1:], nil
 		}
 		if err != nil {
 			return "", err
 		}
-		if info.Mode()&fs.ModeSymlink == 0 {
+		if !is(st, unix.S_IFLNK) {
 			continue
 		}
 		if links++; links > maxLinks {
-			return "", fmt.Errorf("/%s: %w", name, unix.ELOOP)
+			return "", failed("follow", name, unix.ELOOP)
 		}
 		target, err := t.readlink(done)
 		if err != nil {
@@ -109,30 +146,14 @@ func (t *tree) resolve(name string, last bool) (string, error) {
 	return done, nil
 }
 
-func (t *tree) lstat(name string) (fs.FileInfo, error) {
-	root, rel, err := t.at(name)
-	if err != nil {
-		return nil, err
-	}
-	return root.Lstat(rel)
-}
-
-func (t *tree) readlink(name string) (string, error) {
-	root, rel, err := t.at(name)
-	if err != nil {
-		return "", err
-	}
-	return root.Readlink(rel)
-}
-
 // stat is of what name is in the end, with the path of that.
-func (t *tree) stat(name string) (string, fs.FileInfo, error) {
+func (t *tree) stat(name string) (string, unix.Stat_t, error) {
 	real, err := t.resolve(name, true)
 	if err != nil {
-		return "", nil, err
+		return "", unix.Stat_t{}, err
 	}
-	info, err := t.lstat(real)
-	return real, info, err
+	st, err := t.lstat(real)
+	return real, st, err
 }
 
 // exists tells whether there is a file, directory or anything at name.
@@ -141,45 +162,44 @@ func (t *tree) exists(name string) bool {
 	return err == nil
 }
 
-// read gives the content of a regular file, and nothing with fs.ErrNotExist.
-func (t *tree) read(name string) ([]byte, error) {
-	real, info, err := t.stat(name)
+// open opens a file or directory, which must be of the type.
+func (t *tree) open(name string, typ uint32) (*os.File, error) {
+	real, st, err := t.stat(name)
 	if err != nil {
-		return nil, err
+		return nil, failed("open", name, err)
 	}
-	if !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("read /%s: it is not a regular file", real)
+	if !is(st, typ) {
+		return nil, failed("open", name, errType)
 	}
 	root, rel, err := t.at(real)
 	if err != nil {
 		return nil, err
 	}
-	f, err := root.Open(rel)
+	return root.Open(rel)
+}
+
+var errType = errors.New("a file of another type is there")
+
+// read gives the content of a regular file.
+func (t *tree) read(name string) ([]byte, error) {
+	f, err := t.open(name, unix.S_IFREG)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
 	b, err := io.ReadAll(io.LimitReader(f, maxFile+1))
 	if err == nil && len(b) > maxFile {
-		err = fmt.Errorf("read /%s: larger than %d MiB", real, maxFile>>20)
+		err = failed("read", name, fmt.Errorf("larger than %d MiB", maxFile>>20))
 	}
 	return b, err
 }
 
 // list gives the names in a directory, none if it does not exist.
 func (t *tree) list(dir string) ([]string, error) {
-	real, info, err := t.stat(dir)
-	if errors.Is(err, fs.ErrNotExist) || err == nil && !info.IsDir() {
+	f, err := t.open(dir, unix.S_IFDIR)
+	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
-	if err != nil {
-		return nil, err
-	}
-	root, rel, err := t.at(real)
-	if err != nil {
-		return nil, err
-	}
-	f, err := root.Open(rel)
 	if err != nil {
 		return nil, err
 	}
@@ -189,14 +209,12 @@ func (t *tree) list(dir string) ([]string, error) {
 
 // free is the room in bytes on the root filesystem.
 func (t *tree) free() (int64, error) {
-	f, err := t.top.Open(".")
+	f, err := t.open("", unix.S_IFDIR)
 	if err != nil {
 		return 0, err
 	}
 	defer f.Close()
 	var st unix.Statfs_t
-	if err := unix.Fstatfs(int(f.Fd()), &st); err != nil {
-		return 0, err
-	}
-	return int64(min(st.Bavail, 1<<40)) * st.Bsize, nil
+	err = unix.Fstatfs(int(f.Fd()), &st)
+	return int64(min(st.Bavail, 1<<40)) * st.Bsize, err
 }
