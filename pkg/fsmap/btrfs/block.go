@@ -1,7 +1,6 @@
 package btrfs
 
 import (
-	"bytes"
 	"cmp"
 	"encoding/binary"
 	"math"
@@ -78,12 +77,18 @@ func (b block) count() int   { return int(binary.LittleEndian.Uint32(b[0x60:])) 
 func (b block) level() byte  { return b[0x64] }
 func (b block) owner() int64 { return int64(binary.LittleEndian.Uint64(b[0x58:])) }
 
-func (b block) key(i int) key {
+// unit is the length of an item's header, or a pointer.
+func (b block) unit() int {
 	if b.level() == 0 {
-		return parseKey(b[headSize+i*itemSize:])
+		return itemSize
 	}
-	return parseKey(b[headSize+i*linkSize:])
+	return linkSize
 }
+
+// key is not worth inlining, which would make the package a tenth larger.
+//
+//go:noinline
+func (b block) key(i int) key { return parseKey(b[headSize+i*b.unit():]) }
 
 // data is the content of a leaf's item.
 func (b block) data(i int) []byte {
@@ -115,48 +120,50 @@ func (b block) child(i int, p ptr) (ptr, error) {
 
 // verify tells whether raw is what p says, and sound.
 func (s *super) verify(raw []byte, p ptr) (block, error) {
-	b, le := block(raw), binary.LittleEndian
-	bad := func(what string) (block, error) {
+	b := block(raw)
+	if what := b.trouble(p, s); what != "" {
 		return nil, unsafef("tree block at %d, of tree %d: %s", p.at, int64(p.owner), what)
 	}
+	return b, nil
+}
+
+// trouble says what is wrong with a block that should be what p says.
+func (b block) trouble(p ptr, s *super) string {
+	le := binary.LittleEndian
 	switch {
 	case !s.sum.good(b):
-		return bad("wrong checksum")
-	case !bytes.Equal(b[0x20:0x30], s.fsid[:]):
-		return bad("of another filesystem")
+		return "wrong checksum"
+	case [16]byte(b[0x20:0x30]) != s.fsid:
+		return "of another filesystem"
 	case le.Uint64(b[0x30:]) != uint64(p.at):
-		return bad("of another address")
+		return "of another address"
 	case le.Uint64(b[0x50:]) != p.generation:
-		return bad("of another generation")
+		return "of another generation"
 	case b.level() != p.level:
-		return bad("of another level")
+		return "of another level"
 	case b.owner() != int64(p.owner):
-		return bad("of another tree")
-	}
-	unit := linkSize
-	if p.level == 0 {
-		unit = itemSize
+		return "of another tree"
 	}
 	n := le.Uint32(b[0x60:])
 	if n == 0 && p.root && p.level == 0 {
-		return b, nil
+		return ""
 	}
-	if n == 0 || n > uint32((len(b)-headSize)/unit) {
-		return bad("impossible number of items")
+	if n == 0 || n > uint32((len(b)-headSize)/b.unit()) {
+		return "impossible number of items"
 	}
 	if !p.root && b.key(0) != p.first {
-		return bad("does not begin as its parent says")
+		return "does not begin as its parent says"
 	}
 	for i := 1; i < int(n); i++ {
 		if !b.key(i - 1).less(b.key(i)) {
-			return bad("not in order")
+			return "not in order"
 		}
 	}
 	if !b.key(int(n) - 1).less(p.limit) {
-		return bad("overlaps the next")
+		return "overlaps the next"
 	}
 	if p.level > 0 {
-		return b, nil
+		return ""
 	}
 	// Data lies from the end towards the items, without gaps.
 	end := uint32(len(b) - headSize)
@@ -164,9 +171,9 @@ func (s *super) verify(raw []byte, p ptr) (block, error) {
 		at := headSize + i*itemSize + keySize
 		off, size := le.Uint32(b[at:]), le.Uint32(b[at+4:])
 		if off > end || size != end-off || off < n*itemSize {
-			return bad("items not where they should be")
+			return "items not where they should be"
 		}
 		end = off
 	}
-	return b, nil
+	return ""
 }

