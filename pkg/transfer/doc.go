@@ -22,4 +22,12 @@
 // Sending ([Put]) uses chunks, asks first with Expect: 100-continue, and ends with the
 // SHA-256 of what was sent as a Repr-Digest trailer (RFC 9530). A body that
 // fails half-way breaks the connection, so a server never takes it for complete.
+//
+// Every upload offers to be one that can be resumed, in the optimistic way of
+// draft-ietf-httpbis-resumable-upload-12 (interop version 8): one PUT with
+// Upload-Complete: ?1. A server that knows this names an upload resource in an
+// interim answer (104) before it reads, and tells now and then how much it has;
+// the last 16 MiB that it may not have are kept. After an interruption a HEAD asks for
+// the offset and a PATCH sends the rest. Other servers see a plain PUT, whose
+// interruption is final.
 package transfer

@@ -157,7 +157,7 @@ func cause(err error) error {
 }
 
 func verb(method string) string {
-	if method == http.MethodPut {
+	if method != http.MethodGet {
 		return "send"
 	}
 	return "fetch"

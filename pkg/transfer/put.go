@@ -3,16 +3,19 @@ package transfer
 import (
 	"context"
 	"crypto/sha256"
-	"encoding/base64"
 	"encoding/hex"
 	"errors"
 	"fmt"
 	"hash"
 	"io"
 	"net/http"
+	"net/http/httptrace"
+	"net/textproto"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/orbit-pxe/orbit/pkg/units"
 )
 
 // PutResult is what a successful Put sent.
@@ -24,8 +27,14 @@ type PutResult struct {
 
 const maxRedirects = 5
 
-// Put sends body to url. As long as the server has taken nothing of body, failures that
-// may pass are tried again within o.Patience; later ones are final. An error
+var (
+	errStopped = errors.New("request ended")
+	errEarly   = errors.New("before it has the whole file: nothing can be told of it")
+)
+
+// Put sends body to url. Failures that may pass are tried again within
+// o.Patience: as long as the server has taken nothing of body, and after that
+// if the server knows uploads that can be resumed. Others are final. An error
 // of body itself is returned as it is, wrapped.
 func Put(ctx context.Context, url string, body io.Reader, o Options) (PutResult, error) {
 	o = o.withDefaults()
@@ -33,67 +42,103 @@ func Put(ctx context.Context, url string, body io.Reader, o Options) (PutResult,
 	// would want to send it twice.
 	client := *o.Client
 	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	p := &put{o: o, client: &client, name: redacted(url), body: body, sum: sha256.New()}
-	left := newPatience(o.Patience)
-	for redirects := 0; ; {
-		location, wait, err := p.try(ctx, url)
-		var again *retryable
-		switch {
-		case err == nil && location != "":
-			if redirects++; redirects > maxRedirects {
-				return PutResult{}, fmt.Errorf("send %s: more than %d redirects", p.name, maxRedirects)
-			}
-			url = location
-			continue
-		case err == nil:
-			return p.result, nil
-		case ctx.Err() != nil:
-			return PutResult{}, fmt.Errorf("send %s: %w", p.name, context.Cause(ctx))
-		case !errors.As(err, &again) || p.begun.Load():
-			return PutResult{}, err
-		}
-		pause, ok := left.pause(wait)
-		if !ok {
-			return PutResult{}, &StalledError{Method: http.MethodPut, URL: p.name, Size: -1, Waited: left.waited(), Err: again.err}
-		}
-		o.tell(fmt.Sprintf("%s: %v; next try in %v", p.name, again.err, pause.Round(100*time.Millisecond)))
-		if err := sleep(ctx, pause); err != nil {
-			return PutResult{}, fmt.Errorf("send %s: %w", p.name, err)
-		}
+	p := &put{o: o, client: &client, name: redacted(url), url: url, body: body, sum: sha256.New(), wake: make(chan struct{}, 1)}
+	err := p.run(ctx)
+	if err != nil {
+		p.abandon(ctx, err)
+		return PutResult{}, err
 	}
+	p.result.Bytes, p.result.SHA256 = p.sent, hex.EncodeToString(p.sum.Sum(nil))
+	return p.result, nil
 }
 
 // put is one upload over its tries.
 type put struct {
 	o      Options
 	client *http.Client
-	name   string
+	name   string // as shown
+	url    string // where to PUT
 	body   io.Reader
 	begun  atomic.Bool // something of body was read
+	ended  bool        // all of it was
 	sum    hash.Hash
-	sent   int64
+	sent   int64 // bytes read of body, and sent at least once
+	at     int64 // where this try is
+	tail   tail  // of what was sent
 	result PutResult
+	place  place
+	wake   chan struct{} // place has changed
 }
 
-// try makes one request. It returns the place to go to instead, or how long
-// the server wants to be left alone with a *retryable error.
-func (p *put) try(ctx context.Context, url string) (location string, wait time.Duration, err error) {
+func (p *put) run(ctx context.Context) error {
+	left := newPatience(p.o.Patience)
+	var before int64 // tells progress
+	for redirects := 0; ; {
+		location, wait, err := p.try(ctx)
+		var again *retryable
+		switch {
+		case err == nil && location != "":
+			if redirects++; redirects > maxRedirects {
+				return fmt.Errorf("send %s: more than %d redirects", p.name, maxRedirects)
+			}
+			p.url = location
+			continue
+		case err == nil:
+			return nil
+		case ctx.Err() != nil:
+			return fmt.Errorf("send %s: %w", p.name, context.Cause(ctx))
+		case !errors.As(err, &again) || p.begun.Load() && p.place.url() == "":
+			return err
+		}
+		stored, _ := p.place.stored()
+		if now := stored + p.sent; now > before {
+			left, before = newPatience(p.o.Patience), now
+		}
+		left.last = again.err
+		pause, ok := left.pause(wait)
+		if !ok {
+			return &StalledError{Method: http.MethodPut, URL: p.name, Offset: stored, Size: -1, Waited: left.waited(), Err: again.err}
+		}
+		p.o.tell(fmt.Sprintf("%s: %v; next try in %v", p.name, again.err, pause.Round(100*time.Millisecond)))
+		if err := sleep(ctx, pause); err != nil {
+			return fmt.Errorf("send %s: %w", p.name, err)
+		}
+	}
+}
+
+// try sends all there is, from the beginning or from where the server wants it.
+// It returns the place to go to instead, or how long the server wants to be
+// left alone with a *retryable error.
+func (p *put) try(ctx context.Context) (location string, wait time.Duration, err error) {
+	method, target := http.MethodPut, p.url
+	if place := p.place.url(); place != "" {
+		done, wait, err := p.ask(ctx, place)
+		if done || err != nil {
+			return "", wait, err
+		}
+		method, target = http.MethodPatch, place
+	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(context.Canceled)
 	timer := time.AfterFunc(p.o.Patience, func() { cancel(errSilent) })
 	defer timer.Stop()
 
-	req, err := http.NewRequestWithContext(ctx, http.MethodPut, url, nil)
+	b := &putBody{p: p, ctx: ctx, timer: timer, closed: make(chan struct{}), trailer: http.Header{"Repr-Digest": nil}}
+	req, err := http.NewRequestWithContext(httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
+		Got1xxResponse: func(code int, h textproto.MIMEHeader) error {
+			if b.whole.Load() {
+				timer.Reset(p.o.Patience) // the server checks what it has
+			}
+			p.heard(target, code, http.Header(h))
+			return nil
+		},
+	}), method, target, nil)
 	if err != nil {
 		return "", 0, fmt.Errorf("send %s: %w", p.name, err)
 	}
-	b := &putBody{p: p, ctx: ctx, timer: timer, closed: make(chan struct{})}
-	req.Body = b
-	req.ContentLength = -1
+	req.Body, req.ContentLength, req.Trailer = b, -1, b.trailer
 	req.Header.Set("Expect", "100-continue")
-	req.Header.Set("Content-Type", "application/octet-stream")
-	b.trailer = http.Header{"Repr-Digest": nil}
-	req.Trailer = b.trailer
+	p.mark(req, method == http.MethodPatch)
 
 	resp, err := p.client.Do(req)
 	if err == nil {
@@ -107,21 +152,23 @@ func (p *put) try(ctx context.Context, url string) (location string, wait time.D
 	if err == nil {
 		return location, wait, nil
 	}
-	var s *StatusError
-	if errors.As(err, &s) {
+	if errors.As(err, new(*StatusError)) || errors.Is(err, errEarly) {
 		return "", wait, err
 	}
-	if b.silent.Load() || errors.Is(err, errSilent) || context.Cause(ctx) == errSilent {
+	silent := b.silent.Load() || errors.Is(err, errSilent) || context.Cause(ctx) == errSilent
+	switch final := fatal(err); {
+	case silent && p.place.url() != "":
+		return "", 0, &retryable{errSilent}
+	case silent:
 		return "", 0, &StalledError{Method: http.MethodPut, URL: p.name, Offset: p.sent, Size: -1, Waited: p.o.Patience, Err: errSilent}
-	}
-	if final := fatal(err); final != nil {
+	case final != nil:
 		return "", 0, fmt.Errorf("send %s: %w", p.name, final)
+	case p.place.url() != "":
+		return "", 0, &retryable{fmt.Errorf("connection lost at %s: %w", units.Bytes(p.at), cause(err))}
+	case p.begun.Load():
+		return "", 0, fmt.Errorf("send %s: connection lost after %d bytes, nothing was published: %w", p.name, p.sent, cause(err))
 	}
-	err = cause(err)
-	if p.begun.Load() {
-		return "", 0, fmt.Errorf("send %s: connection lost after %d bytes, nothing was published: %w", p.name, p.sent, err)
-	}
-	return "", 0, &retryable{err}
+	return "", 0, &retryable{cause(err)}
 }
 
 // answer reads the server's verdict.
@@ -134,15 +181,24 @@ func (p *put) answer(resp *http.Response, b *putBody) (location string, wait tim
 		}
 	case code == http.StatusOK || code == http.StatusCreated || code == http.StatusNoContent:
 		if !b.whole.Load() {
-			return "", 0, fmt.Errorf("send %s: server answers %d before it has the whole file: nothing can be told of it", p.name, code)
+			return "", 0, fmt.Errorf("send %s: server answers %d %w", p.name, code, errEarly)
 		}
 		b.finish()
-		p.result = PutResult{Bytes: p.sent, SHA256: hex.EncodeToString(p.sum.Sum(nil)), Location: resp.Header.Get("Location")}
+		p.result.Location = resp.Header.Get("Location")
 		return "", 0, nil
-	case passing(code):
+	case resp.Header.Get(uploadComplete) == "?1": // it has all and does not like it
+	case passing(code), code == http.StatusConflict && p.place.url() != "":
 		return "", retryAfter(resp.Header, time.Now()), &retryable{statusError(resp, p.name)}
 	}
 	return "", 0, statusError(resp, p.name)
+}
+
+// limit is how long the network may do nothing.
+func (p *put) limit(whole bool) time.Duration {
+	if p.place.url() != "" && !whole {
+		return p.o.Stall
+	}
+	return p.o.Patience
 }
 
 // putBody hands the body to the transport, hashes it, and sets the trailer at
@@ -170,22 +226,19 @@ func (b *putBody) Read(buf []byte) (int, error) {
 		return 0, errClosed
 	}
 	b.timer.Stop()
-	if cause := context.Cause(b.ctx); cause != nil {
-		b.silent.Store(cause == errSilent)
-		return 0, cause
-	}
-	b.p.begun.Store(true)
-	n, err := b.p.body.Read(buf)
-	b.p.sum.Write(buf[:n])
-	b.p.sent += int64(n)
+	n, err := b.p.next(b.ctx, buf, b.timer)
 	switch {
 	case err == io.EOF:
-		b.trailer.Set("Repr-Digest", "sha-256=:"+base64.StdEncoding.EncodeToString(b.p.sum.Sum(nil))+":")
+		b.trailer.Set("Repr-Digest", b.p.digest())
 		b.whole.Store(true)
+	case err == errStopped:
+		cause := context.Cause(b.ctx)
+		b.silent.Store(cause == errSilent)
+		return 0, cause
 	case err != nil:
 		b.err = err
 	}
-	b.timer.Reset(b.p.o.Patience)
+	b.timer.Reset(b.p.limit(err == io.EOF))
 	return n, err
 }
 

@@ -116,6 +116,7 @@ func (c *counting) Read(p []byte) (int, error) {
 
 // TestPutBeforeBody has the server busy, then elsewhere, then ready.
 func TestPutBeforeBody(t *testing.T) {
+	t.Parallel()
 	var asked atomic.Int32
 	var got string
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -138,6 +139,7 @@ func TestPutBeforeBody(t *testing.T) {
 
 // TestPutSilent sends to a server that stops reading, and to one that never answers.
 func TestPutSilent(t *testing.T) {
+	t.Parallel()
 	for _, size := range []int{100, 64 << 20} {
 		l, err := net.Listen("tcp", "127.0.0.1:0")
 		if err != nil {

@@ -19,11 +19,8 @@ import (
 
 // content is n bytes that differ everywhere.
 func content(n int) []byte {
-	rng := rand.New(rand.NewPCG(7, 7))
 	b := make([]byte, n)
-	for i := range b {
-		b[i] = byte(rng.Uint32())
-	}
+	rand.NewChaCha8([32]byte{7}).Read(b)
 	return b
 }
 
@@ -189,6 +186,7 @@ func TestLyingServers(t *testing.T) {
 // TestNoRanges reads from a server that always starts at the beginning, but
 // says which file it sends.
 func TestNoRanges(t *testing.T) {
+	t.Parallel()
 	data := content(1 << 20)
 	srv := httptest.NewServer(&flaky{data: data, etag: `"v1"`, before: func(f *flaky, n int, w http.ResponseWriter, r *http.Request) bool {
 		r.Header.Del("Range")
@@ -204,6 +202,7 @@ func TestNoRanges(t *testing.T) {
 
 // TestRestart kills the server half-way and starts it on the same port again.
 func TestRestart(t *testing.T) {
+	t.Parallel()
 	data := content(8 << 20)
 	f := &flaky{data: data, etag: `"v1"`, cut: 3 << 20}
 	srv := httptest.NewServer(f)
@@ -245,6 +244,7 @@ func TestRestart(t *testing.T) {
 
 // TestGone kills the server for good: the failure is clear and comes in time.
 func TestGone(t *testing.T) {
+	t.Parallel()
 	srv := httptest.NewServer(&flaky{data: content(1 << 20), etag: `"v1"`, cut: 200_000})
 	o := quick(t)
 	o.Patience = time.Second
@@ -276,6 +276,7 @@ func TestGone(t *testing.T) {
 }
 
 func TestNeverThere(t *testing.T) {
+	t.Parallel()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -292,6 +293,7 @@ func TestNeverThere(t *testing.T) {
 
 // TestSilence reads from a server that stops sending but keeps the connection.
 func TestSilence(t *testing.T) {
+	t.Parallel()
 	data := content(500_000)
 	release := make(chan struct{})
 	defer close(release)
@@ -315,6 +317,7 @@ func TestSilence(t *testing.T) {
 
 // TestSlow reads a file that takes longer than patience, a little at a time.
 func TestSlow(t *testing.T) {
+	t.Parallel()
 	data := content(20)
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		for _, c := range data {
@@ -389,6 +392,7 @@ func TestRawServers(t *testing.T) {
 }
 
 func TestStatus(t *testing.T) {
+	t.Parallel()
 	var busy atomic.Int32
 	mux := http.NewServeMux()
 	mux.HandleFunc("/busy", func(w http.ResponseWriter, r *http.Request) {

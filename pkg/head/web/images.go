@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+
+	"github.com/orbit-pxe/orbit/pkg/imaging"
 )
 
 func (s *Site) listImages(w http.ResponseWriter, r *http.Request) {
@@ -23,6 +25,9 @@ func (s *Site) readImage(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		refuse(w, err)
 		return
+	}
+	if root, ok := s.Images.Root(f); ok {
+		w.Header().Set(imaging.RootHeader, root.String())
 	}
 	s.send(w, r, f)
 }
