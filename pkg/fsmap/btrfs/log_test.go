@@ -72,7 +72,7 @@ func TestLog(t *testing.T) {
 	}
 	for i, args := range [][]string{nil, {"-n", "4k", "-m", "single", "--csum", "xxhash"}, {"-M", "-n", "4k"}} {
 		t.Run(fmt.Sprint(args), func(t *testing.T) {
-			cut := crash(t, uint64(i), 30+i*40, args...)
+			cut := crash(t, uint64(i), 12+i*12, args...)
 			m := mapFile(t, cut)
 			if !m.Unclean || len(m.Notes) != 1 {
 				t.Fatalf("there is no log: %+v", m)
@@ -89,7 +89,7 @@ func TestLog(t *testing.T) {
 			if diff := cmp.Diff(want, got); diff != "" {
 				t.Errorf("files of the copy differ (-want +got):\n%s", diff)
 			}
-			if _, ok := want["new29"]; !ok {
+			if _, ok := want["new9"]; !ok {
 				t.Error("the log had nothing to replay")
 			}
 			maptest.Tool(t, "btrfs", "check", "--check-data-csum", kept)
