@@ -1,110 +1,94 @@
 package main
 
 import (
+	"cmp"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
-	"errors"
 	"fmt"
-	"io"
 	"os"
-	"os/exec"
 	"slices"
 	"strings"
 	"syscall"
 	"time"
 )
 
-// contender is one way to write the disk: a pipeline.
+// contender is one way to do a thing: a pipeline.
 type contender struct {
 	name   string
 	ours   bool
-	copies bool // has nothing to decode: an image three times as large to fetch
 	stages [][]string
 	seen   []result
+	size   int64 // of what it made, bytes
 }
 
-// result is one run of one pipeline.
-type result struct {
-	wall time.Duration
-	cpu  time.Duration // of all its processes, user and system
-	peak int64         // bytes of memory, all processes added
+// contest is one thing to be done, by several contenders in turn.
+type contest struct {
+	name   string
+	output string       // what they make, removed before each run; "" for none
+	ready  func() error // what has to be so before each run; may be nil
+	check  func() error // whether the output is right; may be nil
+	all    []*contender
 }
 
-func (s *set) contenders(target string) []*contender {
-	dd := []string{"dd", "of=" + target, "oflag=direct", "iflag=fullblock", "bs=4M", "conv=fsync", "status=none"}
-	qemu := func(from string) []string {
-		return []string{"qemu-img", "convert", "-W", "-m", "8", "-t", "none", "-O", "raw", from, target}
-	}
-	return []*contender{
-		{name: "imagenode, many frames", ours: true, stages: [][]string{{s.imagenode, s.frames, target}}},
-		{name: "imagenode, many frames, sha256", ours: true, stages: [][]string{{s.imagenode, "--sha256", s.sum, s.frames, target}}},
-		{name: "imagenode, one frame", ours: true, stages: [][]string{{s.imagenode, s.frame, target}}},
-		{name: "zstd | dd, many frames", stages: [][]string{{"zstd", "-dcq", s.frames}, dd}},
-		{name: "zstd | dd, one frame", stages: [][]string{{"zstd", "-dcq", s.frame}, dd}},
-		{name: "qemu-img, qcow2 with zstd", stages: [][]string{qemu(s.packed)}},
-		{name: "qemu-img, qcow2 as it is", copies: true, stages: [][]string{qemu(s.plain)}},
-	}
-}
-
-// compare runs all contenders in turn, rounds times, and makes a table.
-func (s *set) compare(ctx context.Context, target string, rounds int) (string, error) {
-	defer os.Remove(target)
-	all := s.contenders(target)
-	want, err := sumOf(s.raw)
-	if err != nil {
-		return "", err
-	}
+// run lets all contenders run in turn, rounds times. What else the machine does
+// hits all alike.
+func (c *contest) run(ctx context.Context, rounds int) (string, error) {
 	for round := range rounds {
-		for i := range all {
-			c := all[(i+round)%len(all)]
-			os.Remove(target)
+		for i := range c.all {
+			x := c.all[(i+round)%len(c.all)]
+			if c.output != "" {
+				os.Remove(c.output)
+			}
+			if c.ready != nil {
+				if err := c.ready(); err != nil {
+					return "", err
+				}
+			}
 			syscall.Sync() // what the last one left in the cache is not this one's
-			r, err := pipeline(ctx, c.stages)
+			r, err := pipeline(ctx, x.stages)
 			if err != nil {
-				return "", fmt.Errorf("%s: %w", c.name, err)
+				return "", fmt.Errorf("%s: %w", x.name, err)
 			}
-			c.seen = append(c.seen, r)
-			if round > 0 {
-				continue
+			x.seen = append(x.seen, r)
+			if info, err := os.Stat(c.output); err == nil {
+				x.size = info.Size()
 			}
-			if got, err := sumOf(target); err != nil || got != want {
-				return "", fmt.Errorf("%s wrote another disk: sha256 %s, want %s, %v", c.name, got, want, err)
+			if c.check != nil && round == 0 {
+				if err := c.check(); err != nil {
+					return "", fmt.Errorf("%s: %w", x.name, err)
+				}
 			}
 		}
 	}
-	return table(all), nil
+	if c.output != "" {
+		os.Remove(c.output)
+	}
+	return c.table(), nil
 }
 
-func table(all []*contender) string {
+// table has the median of each contender, and how many times as long as the best
+// of ours each other one takes.
+func (c *contest) table() string {
 	var b strings.Builder
-	var ours, decoders, others time.Duration // the best of each
-	fmt.Fprintf(&b, "%-32s %8s %11s %8s %9s\n", "", "wall", "rate", "CPU", "memory")
-	for _, c := range all {
-		wall := median(c.seen, func(r result) time.Duration { return r.wall })
-		cpu := median(c.seen, func(r result) time.Duration { return r.cpu })
-		peak := slices.MaxFunc(c.seen, func(a, b result) int { return int(a.peak - b.peak) }).peak
-		fmt.Fprintf(&b, "%-32s %6.2f s %5.0f MiB/s %6.2f s %6d MB\n", c.name, wall.Seconds(), diskSize/float64(1<<20)/wall.Seconds(), cpu.Seconds(), peak/1e6)
-		switch {
-		case c.ours:
-			ours = best(ours, wall)
-		case c.copies:
-			others = best(others, wall)
-		default:
-			decoders, others = best(decoders, wall), best(others, wall)
+	var ours time.Duration
+	wall := func(x *contender) time.Duration {
+		return median(x.seen, func(r result) time.Duration { return r.wall })
+	}
+	for _, x := range c.all {
+		if w := wall(x); x.ours && (ours == 0 || w < ours) {
+			ours = w
 		}
 	}
-	fmt.Fprintf(&b, "imagenode is %.2f times as fast as the best of those that decompress, %.2f times as the best of all\n",
-		decoders.Seconds()/ours.Seconds(), others.Seconds()/ours.Seconds())
-	return b.String()
-}
-
-// best is the shorter time; 0 is none yet.
-func best(a, b time.Duration) time.Duration {
-	if a == 0 {
-		return b
+	fmt.Fprintf(&b, "\n%s\n%-28s %8s %9s %8s %8s %10s\n", c.name, "", "wall", "x ours", "CPU", "memory", "made")
+	for _, x := range c.all {
+		peak := slices.MaxFunc(x.seen, func(a, b result) int { return cmp.Compare(a.peak, b.peak) }).peak
+		cpu := median(x.seen, func(r result) time.Duration { return r.cpu })
+		fmt.Fprintf(&b, "%-28s %6.2f s %9.2f %6.2f s %5d MB %6d MiB\n", x.name, wall(x).Seconds(),
+			wall(x).Seconds()/ours.Seconds(), cpu.Seconds(), peak/1e6, x.size>>20)
 	}
-	return min(a, b)
+	for _, x := range c.all {
+		fmt.Fprintf(&b, "  %s: %s\n", x.name, words(x.stages))
+	}
+	return b.String()
 }
 
 func median(all []result, of func(result) time.Duration) time.Duration {
@@ -114,55 +98,4 @@ func median(all []result, of func(result) time.Duration) time.Duration {
 	}
 	slices.Sort(v)
 	return v[len(v)/2]
-}
-
-// pipeline runs the stages with pipes between them.
-func pipeline(ctx context.Context, stages [][]string) (result, error) {
-	var cmds []*exec.Cmd
-	var ends []io.Closer
-	for i, s := range stages {
-		cmd := exec.CommandContext(ctx, s[0], s[1:]...)
-		cmd.Stderr = os.Stderr
-		if i > 0 {
-			r, w, err := os.Pipe()
-			if err != nil {
-				return result{}, err
-			}
-			cmds[i-1].Stdout, cmd.Stdin = w, r
-			ends = append(ends, r, w)
-		}
-		cmds = append(cmds, cmd)
-	}
-	var r result
-	var errs []error
-	begun := time.Now()
-	for _, c := range cmds {
-		errs = append(errs, c.Start())
-	}
-	for _, e := range ends {
-		e.Close()
-	}
-	if err := errors.Join(errs...); err != nil {
-		return r, err
-	}
-	for _, c := range cmds {
-		errs = append(errs, c.Wait())
-		r.cpu += c.ProcessState.UserTime() + c.ProcessState.SystemTime()
-		r.peak += c.ProcessState.SysUsage().(*syscall.Rusage).Maxrss << 10
-	}
-	r.wall = time.Since(begun)
-	return r, errors.Join(errs...)
-}
-
-func sumOf(path string) (string, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return "", err
-	}
-	defer f.Close()
-	h := sha256.New()
-	if _, err := io.Copy(h, f); err != nil {
-		return "", err
-	}
-	return hex.EncodeToString(h.Sum(nil)), nil
 }

@@ -8,24 +8,22 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-
-	"github.com/orbit-pxe/orbit/pkg/partition"
 )
 
 const (
 	diskSize  = 2 << 30
-	diskFiles = 1050 << 20 // bytes of files in it: about half of the disk stays zero
+	diskFiles = 1050 << 20 // bytes of files in it: about half of the disk is not in use
 )
 
-// set is the same disk in all the forms that are compared, and the commands built for it.
+// set is the same filesystem in all the forms that are compared, and the
+// commands built for it.
 type set struct {
 	raw       string // as it is
-	frames    string // savenode's zstd: many frames
-	frame     string // zstd's: one frame
-	plain     string // qcow2
-	packed    string // qcow2 compressed with zstd
+	orbit     string // by savenode
+	clone     string // by partclone, compressed by zstd -1
+	stream    string // as it is, compressed by zstd -1
 	imagenode string
-	sum       string // SHA-256 of frames
+	savenode  string
 }
 
 // prepare makes what is not there from an earlier run.
@@ -34,23 +32,25 @@ func prepare(ctx context.Context, dir string) (*set, error) {
 		return nil, err
 	}
 	in := func(name string) string { return filepath.Join(dir, name) }
-	s := &set{raw: in("disk.raw"), frames: in("frames.zst"), frame: in("frame.zst"), plain: in("plain.qcow2"), packed: in("zstd.qcow2"), imagenode: in("imagenode")}
+	s := &set{raw: in("root.ext4"), orbit: in("root.img.zst"), clone: in("root.partclone.zst"), stream: in("root.ext4.zst"),
+		imagenode: in("imagenode"), savenode: in("savenode")}
 	for _, c := range []string{"imagenode", "savenode"} {
 		if err := command(ctx, "go", "build", "-trimpath", "-ldflags=-s -w", "-o", in(c), "github.com/orbit-pxe/orbit/cmds/"+c); err != nil {
 			return nil, err
 		}
 	}
+	os.Remove(s.orbit) // by the savenode of today
 	steps := []struct {
 		file string
 		make func(part string) error
 	}{
 		{s.raw, func(part string) error { return makeDisk(ctx, part, in("files")) }},
-		{s.frames, func(part string) error { return command(ctx, in("savenode"), s.raw, part) }},
-		{s.frame, func(part string) error { return command(ctx, "zstd", "-q", "-3", "-T0", "-f", "-o", part, s.raw) }},
-		{s.plain, func(part string) error { return command(ctx, "qemu-img", "convert", "-O", "qcow2", s.raw, part) }},
-		{s.packed, func(part string) error {
-			return command(ctx, "qemu-img", "convert", "-c", "-O", "qcow2", "-o", "compression_type=zstd", s.raw, part)
+		{s.orbit, func(part string) error { return command(ctx, s.savenode, s.raw, part) }},
+		{s.clone, func(part string) error {
+			_, err := pipeline(ctx, s.partclone(part))
+			return err
 		}},
+		{s.stream, func(part string) error { return command(ctx, "zstd", "-q", "-1", "-T0", "-f", "-o", part, s.raw) }},
 	}
 	for _, step := range steps {
 		info, err := os.Stat(step.file)
@@ -63,46 +63,22 @@ func prepare(ctx context.Context, dir string) (*set, error) {
 			if err := os.Rename(part, step.file); err != nil {
 				return nil, err
 			}
-			info, err = os.Stat(step.file)
-			if err != nil {
+			if info, err = os.Stat(step.file); err != nil {
 				return nil, err
 			}
 		}
-		fmt.Printf("%-12s %5d MiB\n", filepath.Base(step.file), info.Size()>>20)
+		fmt.Printf("%-20s %5d MiB\n", filepath.Base(step.file), info.Size()>>20)
 	}
-	var err error
-	s.sum, err = sumOf(s.frames)
-	return s, err
+	return s, nil
 }
 
-// makeDisk makes a GPT disk with an ext4 of real files.
+// makeDisk makes an ext4 of real files.
 func makeDisk(ctx context.Context, path, files string) error {
 	if err := collect(files); err != nil {
 		return err
 	}
 	defer os.RemoveAll(files)
-	f, err := os.Create(path)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	if err := f.Truncate(diskSize); err != nil {
-		return err
-	}
-	g, err := partition.NewGPT(diskSize, 512, partition.GUID{1}, []partition.Entry{{Type: partition.LinuxRoot, ID: partition.GUID{2}}})
-	if err != nil {
-		return err
-	}
-	root := g.Entries()[0]
-	if err := command(ctx, "mke2fs", "-q", "-F", "-t", "ext4", "-d", files, "-E", fmt.Sprintf("offset=%d", root.Start), path, fmt.Sprintf("%dk", root.Size>>10)); err != nil {
-		return err
-	}
-	for _, p := range g.Pieces() {
-		if _, err := f.WriteAt(p.Data, p.Off); err != nil {
-			return err
-		}
-	}
-	return f.Sync()
+	return command(ctx, "mke2fs", "-q", "-F", "-t", "ext4", "-d", files, path, fmt.Sprintf("%dk", diskSize>>10))
 }
 
 // collect fills a directory with files of this system: programs, libraries, texts.
