@@ -140,13 +140,31 @@ func TestXFSShapes(t *testing.T) {
 			}
 			return nil
 		}},
-		"inodes beyond 32 bits": {xfsCase{size: 6 << 40, args: []string{"-d", "agsize=250g"}}, func(t *testing.T, dir string) map[string]string {
+		"few names": {xfsCases[1], xfsFew},
+		"few names, beyond 32 bits": {xfsCase{size: 6 << 40, args: []string{"-d", "agsize=250g"}}, func(t *testing.T, dir string) map[string]string {
+			for i := range 100 { // until one is far away
+				if info, err := os.Stat(filepath.Join(dir, "etc/ssh")); err != nil || info.Sys().(*syscall.Stat_t).Ino > 1<<32 {
+					return xfsFew(t, dir)
+				}
+				if err := os.Rename(filepath.Join(dir, "etc/ssh"), filepath.Join(dir, fmt.Sprintf("etc/ssh%d", i))); err != nil {
+					t.Fatal(err)
+				}
+				maptest.Tool(t, "cp", "-a", filepath.Join(dir, fmt.Sprintf("etc/ssh%d", i)), filepath.Join(dir, "etc/ssh"))
+			}
+			t.Fatal("no directory is far away")
 			return nil
 		}},
-		"a full tree of inodes": {xfsCases[3], func(t *testing.T, dir string) map[string]string {
-			xfsFill(t, filepath.Join(dir, "srv"), 6000)
-			for i := 0; i < 6000; i += 7 {
-				os.Remove(filepath.Join(dir, "srv", fmt.Sprintf("one of many files %d", i)))
+		"all inodes in use": {xfsCase{size: 80 << 20, args: []string{"-d", "agcount=1", "-m", "rmapbt=1"}}, func(t *testing.T, dir string) map[string]string {
+			xfsFill(t, filepath.Join(dir, "srv"), 200)
+			return nil
+		}},
+		"a large tree of inodes": {xfsCase{size: 80 << 20, args: []string{"-b", "size=1k", "-d", "agcount=1", "-m", "rmapbt=1"}}, func(t *testing.T, dir string) map[string]string {
+			const n = 9000
+			xfsFill(t, filepath.Join(dir, "srv"), n)
+			for i := 64; i < n; i += 7 {
+				if err := os.Remove(filepath.Join(dir, "srv", fmt.Sprintf("one of many files %d", i))); err != nil {
+					t.Fatal(err)
+				}
 			}
 			return nil
 		}},
@@ -161,6 +179,7 @@ func TestXFSShapes(t *testing.T) {
 			}
 			emptied, removed := xfsSystem(t, dir, rand.New(rand.NewPCG(1, 1)))
 			stays := c.do(t, dir)
+			emptied, removed = xfsThere(dir, emptied), xfsThere(dir, removed)
 			unmount()
 
 			p := xfsPatch(t, volume)
@@ -175,7 +194,7 @@ func TestXFSShapes(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			maptest.Tool(t, "xfs_repair", "-n", volume)
+			maptest.Tool(t, "xfs_repair", "-n", "-o", "force_geometry", volume)
 			dir, unmount = maptest.Mount(t, volume, "xfs")
 			defer unmount()
 			for _, name := range p.Emptied {
@@ -200,6 +219,39 @@ func TestXFSShapes(t *testing.T) {
 			}
 		})
 	}
+}
+
+// xfsThere is those of the files that exist.
+func xfsThere(dir string, names []string) []string {
+	return slices.DeleteFunc(names, func(name string) bool {
+		_, err := os.Lstat(filepath.Join(dir, name))
+		return err != nil
+	})
+}
+
+// xfsFew leaves so few names beside the keys of one kind that they fit into an
+// inode.
+func xfsFew(t *testing.T, dir string) map[string]string {
+	names, err := filepath.Glob(filepath.Join(dir, "etc/ssh/*"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range names {
+		if base := filepath.Base(name); base != "sshd_config" && !strings.HasPrefix(base, "ssh_host_rsa_key") {
+			if err := os.RemoveAll(name); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	return map[string]string{"etc/ssh/sshd_config": readAll(t, filepath.Join(dir, "etc/ssh/sshd_config"))}
+}
+
+func readAll(t *testing.T, path string) string {
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
 }
 
 // xfsPieces makes a file of many extents, by writing every other block.

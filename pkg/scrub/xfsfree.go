@@ -139,7 +139,7 @@ func (x *xfsVolume) unuse(in *xfsInode) error {
 	}
 	leaf = unused[0]
 	if free == 0 {
-		return x.insert(unused, record)
+		return x.insert(in, unused, record)
 	}
 	if leaf.i < 0 || !bytes.Equal(leaf.entry(leaf.i), before) {
 		return xfsDamaged("the records of inode %d differ: %d are free", in.id, bits.OnesCount64(free))
@@ -150,17 +150,16 @@ func (x *xfsVolume) unuse(in *xfsInode) error {
 }
 
 // insert puts a record behind the one that path leads to.
-func (x *xfsVolume) insert(path []*xfsStep, record []byte) error {
-	leaf := path[0]
-	n, at := leaf.count(), leaf.i+1
-	if n == leaf.room() {
-		return xfsCannot("there is no room to note that its inode is free")
+func (x *xfsVolume) insert(in *xfsInode, path []*xfsStep, record []byte) error {
+	at := path[0].i + 1
+	if path[0].count() == path[0].room() {
+		var err error
+		if at, err = x.makeRoom(in, path, at); err != nil {
+			return err
+		}
 	}
-	size := leaf.tree.record
-	copy(leaf.at(treeHead+(at+1)*size, (n-at)*size), leaf.at(treeHead+at*size, (n-at)*size))
-	copy(leaf.entry(at), record)
-	leaf.put16(6, n+1)
-	x.change(leaf.xfsBlock)
+	path[0].put(at, record)
+	x.change(path[0].xfsBlock)
 	for _, s := range path[1:] { // parents know the first record
 		if at > 0 {
 			break
@@ -170,4 +169,45 @@ func (x *xfsVolume) insert(path []*xfsStep, record []byte) error {
 		at = s.i
 	}
 	return nil
+}
+
+// makeRoom moves a record from a full leaf to the one before or behind it under
+// the same parent. It gives where the new record's place is then, in the leaf
+// that path leads to then.
+func (x *xfsVolume) makeRoom(in *xfsInode, path []*xfsStep, at int) (int, error) {
+	for _, side := range []int{-1, 1} {
+		if len(path) == 1 {
+			break
+		}
+		leaf, parent := path[0], path[1]
+		i := parent.i + side
+		if i < 0 || i >= parent.count() || at+side < 0 {
+			continue
+		}
+		other, err := x.step(leaf.tree, in.group, parent.child(i), 0)
+		if err != nil {
+			return 0, err
+		}
+		n := leaf.count()
+		switch {
+		case other.count() == other.room():
+			continue
+		case side < 0:
+			other.put(other.count(), bytes.Clone(leaf.entry(0)))
+			leaf.put(0, nil)
+			copy(parent.entry(parent.i), leaf.entry(0)[:leaf.tree.key])
+			at--
+		case at == n: // the new one is the first behind
+			path[0], parent.i, at = other, i, 0
+		default:
+			other.put(0, bytes.Clone(leaf.entry(n-1)))
+			leaf.put(n-1, nil)
+			copy(parent.entry(i), other.entry(0)[:leaf.tree.key])
+		}
+		for _, s := range []*xfsStep{leaf, other, parent} {
+			x.change(s.xfsBlock)
+		}
+		return at, nil
+	}
+	return 0, xfsCannot("there is no room to note that its inode is free")
 }

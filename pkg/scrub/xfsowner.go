@@ -41,10 +41,7 @@ func (x *xfsVolume) hand(in *xfsInode, e xfsExtent, agf *xfsBlock) error {
 			continue
 		}
 		be.PutUint32(a[4:], be.Uint32(a[4:])+be.Uint32(b[4:]))
-		n := leaf.count()
-		copy(leaf.at(treeHead+(i+1)*24, (n-i-2)*24), leaf.at(treeHead+(i+2)*24, (n-i-2)*24))
-		clear(leaf.entry(n - 1))
-		leaf.put16(6, n-1)
+		leaf.put(i+1, nil)
 	}
 	x.change(leaf.xfsBlock)
 	for i, s := range path[1:] {

@@ -54,6 +54,39 @@ func (s *xfsStep) entry(i int) []byte {
 // child is the block of the child with an index.
 func (s *xfsStep) child(i int) uint32 { return s.u32(treeHead + s.room()*s.tree.stride + 4*i) }
 
+// step loads a block of a tree.
+func (x *xfsVolume) step(tree xfsTree, group int64, block uint32, level int) (*xfsStep, error) {
+	off, err := x.block(group, block)
+	if err != nil {
+		return nil, err
+	}
+	p, err := x.load(off, x.Block, xfsKind{tree.magic, 52, 32})
+	if err != nil {
+		return nil, err
+	}
+	s := &xfsStep{xfsBlock: p, tree: tree, level: level, i: -1}
+	if s.u16(4) != level || int64(s.u32(48)) != group || int64(s.u64(16))*512 != off || s.count() > s.room() || level > 0 && s.count() == 0 {
+		return nil, xfsDamaged("block %d of group %d is not sound", block, group)
+	}
+	return s, nil
+}
+
+// put makes room for a record at an index and puts it there, or with nil takes
+// the record there out.
+func (s *xfsStep) put(i int, record []byte) {
+	n, size := s.count(), s.tree.record
+	all := s.b[treeHead:]
+	if record == nil {
+		copy(all[i*size:], all[(i+1)*size:n*size])
+		clear(all[(n-1)*size : n*size])
+		s.put16(6, n-1)
+		return
+	}
+	copy(all[(i+1)*size:], all[i*size:n*size])
+	copy(all[i*size:], record)
+	s.put16(6, n+1)
+}
+
 // descend goes from the root of a group's tree, which has so many levels, to
 // the last record whose key begins with no more than key. The first step is
 // the leaf, the last the root.
@@ -63,17 +96,9 @@ func (x *xfsVolume) descend(tree xfsTree, group int64, root, levels uint32, key 
 	}
 	path := make([]*xfsStep, levels)
 	for level := int(levels) - 1; level >= 0; level-- {
-		off, err := x.block(group, root)
+		s, err := x.step(tree, group, root, level)
 		if err != nil {
 			return nil, err
-		}
-		p, err := x.load(off, x.Block, xfsKind{tree.magic, 52, 32})
-		if err != nil {
-			return nil, err
-		}
-		s := &xfsStep{xfsBlock: p, tree: tree, level: level, i: -1}
-		if s.u16(4) != level || int64(s.u32(48)) != group || int64(s.u64(16))*512 != off || s.count() > s.room() || level > 0 && s.count() == 0 {
-			return nil, xfsDamaged("block %d of group %d is not sound", root, group)
 		}
 		path[level] = s
 		for s.i+1 < s.count() && bytes.Compare(s.entry(s.i + 1)[:len(key)], key) <= 0 {
