@@ -82,6 +82,18 @@ func system(t testing.TB, dir string) (emptied, removed []string) {
 		write(t, filepath.Join(dir, name), "to be kept ", size)
 	}
 	write(t, filepath.Join(dir, "var/log/empty"), secret, 0)
+	// A second name, and room that is allocated and not yet written.
+	if err := os.Link(filepath.Join(dir, "var/log/syslog.1"), filepath.Join(dir, "var/log/apt/syslog.1")); err != nil {
+		t.Fatal(err)
+	}
+	emptied = append(emptied, "/var/log/apt/syslog.1")
+	if f, err := os.OpenFile(filepath.Join(dir, "var/log/journal/0123/system.journal"), os.O_WRONLY, 0); err == nil {
+		const keepSize = 1
+		if err := syscall.Fallocate(int(f.Fd()), keepSize, 8<<20, 4<<20); err != nil && !errors.Is(err, syscall.EOPNOTSUPP) {
+			t.Fatal(err)
+		}
+		f.Close()
+	}
 	for _, link := range []struct{ to, name string }{
 		{"/etc/machine-id", "var/lib/dbus/machine-id"},
 		{"/usr/bin/sh", "var/log/link"},
@@ -158,6 +170,7 @@ var kinds = []struct{ name, args, kind, options string }{
 	{"ext4 with meta_bg", "-t ext4 -b 1024 -O meta_bg,^resize_inode,^flex_bg", "ext4", ""},
 	{"ext4 with small inodes", "-t ext4 -I 128", "ext4", ""},
 	{"ext4 with a checksum seed", "-t ext4 -O metadata_csum_seed", "ext4", ""},
+	{"ext4 with fast_commit and orphan_file", "-t ext4 -O fast_commit,orphan_file", "ext4", ""},
 	{"ext4 without extents", "-t ext4 -b 1024 -O ^extent,^64bit", "ext4", ""},
 	{"ext4 with all data in the journal", "-t ext4 -b 1024", "ext4", "data=journal"},
 }

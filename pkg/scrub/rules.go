@@ -74,6 +74,7 @@ type target struct {
 const (
 	maxDepth   = 40
 	maxTargets = 1 << 18
+	maxRemoved = 1 << 10 // each costs a search of its directory
 )
 
 // find gives the files that the rules mean, in the order of the directories,
@@ -121,15 +122,21 @@ type search struct {
 	tree  tree
 	seen  map[uint64]bool // directories
 	found []target
+	gone  int // of found, those to be removed
+}
+
+// refuse is an error of no filesystem in particular.
+func (s *search) refuse(format string, args ...any) error {
+	return &UnsupportedError{"filesystem", fmt.Sprintf(format, args...)}
 }
 
 func (s *search) dir(at string, id uint64, rules []rule, depth int) error {
 	if s.seen[id] {
-		return fmt.Errorf("directory %q comes twice", at)
+		return s.refuse("directory %q comes twice", "/"+at)
 	}
 	s.seen[id] = true
 	if depth > maxDepth {
-		return fmt.Errorf("directories are more than %d deep at %q", maxDepth, at)
+		return s.refuse("directories are more than %d deep at %q", maxDepth, "/"+at)
 	}
 	entries, err := s.tree.list(id)
 	if err != nil {
@@ -154,8 +161,11 @@ func (s *search) dir(at string, id uint64, rules []rule, depth int) error {
 		}
 		name := path.Join(at, e.name)
 		if do != 0 {
-			if len(s.found) == maxTargets {
-				return fmt.Errorf("more than %d files to scrub", maxTargets)
+			if do == remove {
+				s.gone++
+			}
+			if len(s.found) == maxTargets || s.gone > maxRemoved {
+				return s.refuse("too many files to scrub, %d of them to be removed", s.gone)
 			}
 			s.found = append(s.found, target{name, id, e, do})
 		}

@@ -6,7 +6,7 @@ import (
 )
 
 // maxDir bounds the directories that are read, in bytes.
-const maxDir = 1 << 30
+const maxDir = 32 << 20
 
 // Entry is a name in a directory.
 type Entry struct {

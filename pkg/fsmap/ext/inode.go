@@ -84,6 +84,8 @@ type Run struct {
 type Blocks struct {
 	Data []Run    // in the order of the file, holes left out
 	Meta []uint64 // blocks that hold the map itself
+
+	seen map[uint64]bool // Meta again: each block is read once
 }
 
 // maxRuns bounds the memory for the map of one file.
@@ -92,7 +94,7 @@ const maxRuns = 1 << 19
 // Layout reads the block map of a file: extents, or the indirect blocks of
 // ext2. A fast symbolic link and inline data have none, and must not be asked.
 func (v *Volume) Layout(in *Inode) (*Blocks, error) {
-	b := &Blocks{}
+	b := &Blocks{seen: map[uint64]bool{}}
 	if in.Flags&FlagExtents != 0 {
 		if err := v.extents(in, in.Raw[0x28:0x64], 0, -1, b); err != nil {
 			return nil, err
@@ -140,9 +142,10 @@ func (v *Volume) mapBlock(in *Inode, at uint64, b *Blocks) ([]byte, error) {
 	if at <= v.FirstData || at >= v.Blocks {
 		return nil, v.unsafe("inode %d has its block map at %d of %d", in.Number, at, v.Blocks)
 	}
-	if len(b.Meta) == maxRuns {
-		return nil, v.unsafe("the block map of inode %d is too large", in.Number)
+	if b.seen[at] || len(b.Meta) == maxRuns {
+		return nil, v.unsafe("the block map of inode %d is too large, or has block %d twice", in.Number, at)
 	}
+	b.seen[at] = true
 	b.Meta = append(b.Meta, at)
 	p := make([]byte, v.Block)
 	if err := readAt(v.r, p, int64(at)*v.Block); err != nil {

@@ -77,7 +77,7 @@ func TestMapOfACrash(t *testing.T) {
 			path := mkfs(t, 96, v.args)
 			dir, unmount := maptest.Mount(t, path, v.kind, v.options)
 			for round := range v.rounds {
-				maptest.Age(t, filepath.Join(dir, fmt.Sprint(round)), uint64(100+i*5+round), 40)
+				maptest.Age(t, filepath.Join(dir, fmt.Sprint(round)), uint64(100+i*5+round), 30)
 				flush(t, dir)
 				want := maptest.Tree(t, dir)
 				copied := crash(t, path)
