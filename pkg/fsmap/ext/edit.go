@@ -81,7 +81,7 @@ func (e *Edit) Free(in *Inode) error {
 	}
 	g, i := (in.Number-1)/e.v.InodesPerGroup, (in.Number-1)%e.v.InodesPerGroup
 	x := e.v.Group(g)
-	if in.Number < e.v.FirstInode || x.Flags&InodeUninit != 0 || i >= e.v.InodesPerGroup-x.Unused {
+	if in.Number < e.v.FirstInode || x.Flags&inodeUninit != 0 || i >= e.v.InodesPerGroup-x.Unused {
 		return e.v.unsafe("inode %d is in use, and should not", in.Number)
 	}
 	bitmap, err := e.block(x.InodeBitmap)

@@ -9,7 +9,7 @@ import (
 
 // Flags of a group, valid only where descriptors have checksums.
 const (
-	InodeUninit = 1 // nothing in the inode bitmap or table
+	inodeUninit = 1 // nothing in the inode bitmap or table
 	blockUninit = 2 // the block bitmap is not on the disk
 )
 

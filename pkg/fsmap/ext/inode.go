@@ -8,10 +8,8 @@ import (
 // Flags of an inode.
 const (
 	FlagEncrypt = 0x800
-	FlagIndex   = 0x1000
 	FlagVerity  = 0x100000
 	FlagExtents = 0x80000
-	FlagEAInode = 0x200000
 	FlagInline  = 0x10000000
 )
 

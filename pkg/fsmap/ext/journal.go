@@ -276,7 +276,7 @@ func (w *walk) super(b []byte) error {
 		}
 	}
 	// The rest of the features is set as their first use comes.
-	const incompat = incompatMetaBG | Incompat64bit | incompatFlexBG | incompatCsumSeed
+	const incompat = incompatMetaBG | incompat64bit | incompatFlexBG | incompatCsumSeed
 	const ro = roSparseSuper | roGDTCsum | ROBigalloc | ROMetadataCsum
 	if (le32(b[0x60:])^w.v.Incompat)&incompat != 0 || (le32(b[0x64:])^w.v.ROCompat)&ro != 0 {
 		return w.v.unsafe("journal needs recovery: it changes the features")

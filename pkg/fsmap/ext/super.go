@@ -10,11 +10,10 @@ import (
 	"github.com/orbit-pxe/orbit/pkg/fsmap"
 )
 
-// Feature bits that matter here; the comment of each word names the rest that
-// is understood because it does not bear on the allocation of blocks.
+// Feature bits that matter here. The comments name the rest of those that are
+// understood: they do not bear on the allocation of blocks.
 const (
 	CompatJournal      = 0x4
-	CompatResizeInode  = 0x10
 	compatLazyBG       = 0x40
 	compatExclude      = 0x80 | 0x100
 	compatSparseSuper2 = 0x200
@@ -24,38 +23,37 @@ const (
 	IncompatRecover    = 0x4
 	incompatJournalDev = 0x8
 	incompatMetaBG     = 0x10
-	Incompat64bit      = 0x80
+	incompat64bit      = 0x80
 	incompatMMP        = 0x100
 	incompatFlexBG     = 0x200
 	IncompatEAInode    = 0x400
 	incompatCsumSeed   = 0x2000
 	IncompatInlineData = 0x8000
 	IncompatEncrypt    = 0x10000
-	IncompatCasefold   = 0x20000
+	incompatCasefold   = 0x20000
 	// extents, largedir
-	incompatKnown = incompatFiletype | IncompatRecover | incompatMetaBG | 0x40 | Incompat64bit | incompatMMP | incompatFlexBG |
-		IncompatEAInode | incompatCsumSeed | 0x4000 | IncompatInlineData | IncompatEncrypt | IncompatCasefold
+	incompatKnown = incompatFiletype | IncompatRecover | incompatMetaBG | 0x40 | incompat64bit | incompatMMP | incompatFlexBG |
+		IncompatEAInode | incompatCsumSeed | 0x4000 | IncompatInlineData | IncompatEncrypt | incompatCasefold
 
 	roSparseSuper   = 0x1
-	ROHugeFile      = 0x8
+	roHugeFile      = 0x8
 	roGDTCsum       = 0x10
 	ROQuota         = 0x100
 	ROBigalloc      = 0x200
 	ROMetadataCsum  = 0x400
-	ROProject       = 0x2000
+	roProject       = 0x2000
 	ROSharedBlocks  = 0x4000
 	ROVerity        = 0x8000
 	ROOrphanPresent = 0x10000
 	// large_file, btree_dir, dir_nlink, extra_isize, readonly
-	roKnown = roSparseSuper | 0x2 | 0x4 | ROHugeFile | roGDTCsum | 0x20 | 0x40 | ROQuota | ROBigalloc |
-		ROMetadataCsum | 0x1000 | ROProject | ROSharedBlocks | ROVerity | ROOrphanPresent
+	roKnown = roSparseSuper | 0x2 | 0x4 | roHugeFile | roGDTCsum | 0x20 | 0x40 | ROQuota | ROBigalloc |
+		ROMetadataCsum | 0x1000 | roProject | ROSharedBlocks | ROVerity | ROOrphanPresent
 )
 
 const (
 	superAt   = 1024 // offset of the superblock, and its size
 	magic     = 0xEF53
 	stateOK   = 1
-	stateErr  = 2
 	maxGroups = 64 << 20 // bytes of group descriptors that are read into memory
 )
 
@@ -90,7 +88,7 @@ type Super struct {
 	uuid        [16]byte
 }
 
-// Raw is the superblock as it is on the disk.
+// raw is the superblock as it is on the disk.
 type raw [superAt]byte
 
 func le16(b []byte) uint16 { return binary.LittleEndian.Uint16(b) }
@@ -161,7 +159,9 @@ func readSuper(r io.ReaderAt, size int64) (*Super, *raw, error) {
 	return s, &b, s.geometry(b[:], size)
 }
 
-func (s *Super) has64() bool   { return s.Incompat&Incompat64bit != 0 }
+func (s *Super) has64() bool { return s.Incompat&incompat64bit != 0 }
+
+// HasCsum tells whether all metadata has CRC-32C checksums.
 func (s *Super) HasCsum() bool { return s.ROCompat&ROMetadataCsum != 0 }
 
 // hasDescCsum tells whether group descriptors have checksums: only then do
