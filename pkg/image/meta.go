@@ -28,7 +28,8 @@ type Partition struct {
 	Kind   string `json:"filesystem,omitempty"`
 	Label  string `json:"label,omitempty"`
 	UUID   string `json:"uuid,omitempty"`
-	Used   int64  `json:"used"` // bytes in the image
+	Covers int64  `json:"covers,omitempty"` // bytes from Offset on that its filesystem is made for
+	Used   int64  `json:"used"`             // bytes in the image
 }
 
 // Origin is where and by what an image was saved.

@@ -1,25 +1,88 @@
 package imaging
 
 import (
-	"bytes"
+	"context"
+	"errors"
+	"fmt"
 
+	"github.com/orbit-pxe/orbit/pkg/extent"
+	"github.com/orbit-pxe/orbit/pkg/image"
 	"github.com/orbit-pxe/orbit/pkg/partition"
+	"github.com/orbit-pxe/orbit/pkg/units"
 )
 
-// fitTable is the image's GPT as it has to be on this disk: its backup goes
-// where the disk ends. It gives nil where the table is right as it is.
+// fit changes an image that is larger than a disk of room bytes into one that
+// fits, where its filesystems end early enough: partitions are cut, none is
+// moved, and no filesystem is made smaller. It gives what changes, in words.
+// The error tells what does not fit.
+func (m *source) fit(ctx context.Context, room int64) (string, error) {
+	small := &TooSmallError{Have: room, Want: m.size()}
+	if m.spans == nil || m.table.Scheme == partition.SchemeNone {
+		return "", small // a stream cannot be told where to end, nor a filesystem on the whole disk
+	}
+	needed := map[int]int64{}
+	if m.index != nil {
+		for _, p := range m.index.Meta.Parts {
+			if p.Number > 0 && p.Covers > 0 {
+				needed[p.Number] = p.Covers
+			}
+		}
+	}
+	table, err := m.table.Fit(room, needed)
+	if err != nil {
+		return "", errors.Join(small, err)
+	}
+	if err := m.cut(ctx, table, room); err != nil {
+		return "", errors.Join(small, err)
+	}
+	m.table = table
+	return "partitions are cut to fit a smaller disk: " + table.Summary(), nil
+}
+
+// cut takes out of what has to be written all that the new table has no place
+// for. That must be zeros, but for tables: nobody may miss it.
+func (m *source) cut(ctx context.Context, table *partition.Table, room int64) error {
+	lost := extent.NewSet(extent.Range{Off: room, End: m.length})
+	for _, p := range m.table.Partitions {
+		if now, ok := table.Partition(p.Number); ok && !p.Extended {
+			lost.Add(extent.Range{Off: now.End(), End: p.End()})
+		}
+	}
+	lost = lost.Intersect(m.used)
+	for _, r := range m.table.Regions() {
+		lost.Remove(extent.Range{Off: r.Offset, End: r.Offset + r.Size})
+	}
+	at := &spansAt{ctx: ctx, m: m, span: -1}
+	for r := range lost.All() {
+		for off := r.Off; off < r.End; off += image.Span {
+			data := make([]byte, min(image.Span, r.End-off))
+			if _, err := at.ReadAt(data, off); err != nil {
+				return err
+			}
+			if !isZeroAll(data) {
+				return fmt.Errorf("the image has something between %s and %s", units.Bytes(off), units.Bytes(off+int64(len(data))))
+			}
+		}
+	}
+	m.used = m.used.Subtract(lost).Subtract(extent.NewSet(extent.Range{Off: room, End: m.length}))
+	return nil
+}
+
+// fitTable is the image's table as it has to be on this disk: the backup of a
+// GPT goes where the disk ends. It gives nil where all that is held back is right as it
+// is.
 func (w *write) fitTable() ([]partition.Piece, error) {
+	t := w.source.table
+	if w.plan.Cut != "" {
+		return t.Pieces(), nil
+	}
 	disk := w.dev.Size()
-	g := w.source.table.GPT
-	if g == nil || g.End() == disk || w.target.file && w.target.room == unlimited {
+	if t.GPT == nil || t.GPT.End() == disk || w.target.file && w.target.room == unlimited {
 		return nil, nil
 	}
-	g, err := partition.DecodeGPT(bytes.NewReader(w.source.head), g.SectorSize) // a copy of its own
+	t, err := t.Fit(disk, nil)
 	if err != nil {
 		return nil, err
 	}
-	if err := g.MoveBackup(disk); err != nil {
-		return nil, err
-	}
-	return g.Pieces(), nil
+	return t.Pieces(), nil
 }

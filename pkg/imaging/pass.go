@@ -118,15 +118,15 @@ func (p *pass) decide(ctx context.Context, j *passJob, buf []byte) error {
 	case j.same:
 		p.miss.Store(0)
 		p.kept.Add(used)
-	case j.frame.Kind == image.Empty && used > 0:
+	case used == 0:
+		j.same = true
+	case j.frame.Kind == image.Empty:
 		if err := p.w.begin(ctx); err != nil {
 			return err
 		}
 		if err := p.w.zero(ctx, j.frame); err != nil {
 			return err
 		}
-		j.same = true
-	case j.frame.Kind == image.Empty:
 		j.same = true
 	default:
 		p.miss.Add(1)
@@ -203,6 +203,7 @@ func (m *source) rangeOf(f image.Frame) extent.Range {
 func (w *write) putSpan(ctx context.Context, f image.Frame, data []byte) error {
 	span := w.source.rangeOf(f)
 	for r := range closeBy(w.source.used, span) {
+		r.End = min(r.End, w.target.room)
 		part := data[r.Off-span.Off : r.End-span.Off]
 		if err := w.out.put(ctx, r.Off, part, false); err != nil {
 			return err

@@ -19,6 +19,7 @@ type Plan struct {
 	Lost     string  // what the disk holds now
 	Check    string  // how the image will be verified
 	Change   string  // what will differ from the image, "" for nothing
+	Cut      string  // what is left out of the image so that it fits, "" for nothing
 	Refusals []error // why it will not be done; none if it will
 }
 
@@ -35,6 +36,7 @@ func (p *Plan) String() string {
 	line("lost", p.Lost)
 	line("check", p.Check)
 	line("change", p.Change)
+	line("cut", p.Cut)
 	for _, r := range p.Refusals {
 		line("refused", r.Error())
 	}
@@ -63,7 +65,7 @@ func MakePlan(ctx context.Context, o WriteOptions) (*Plan, error) {
 }
 
 // judge compares image and disk.
-func judge(o *WriteOptions, m *source, t *target) *Plan {
+func judge(ctx context.Context, o *WriteOptions, m *source, t *target) *Plan {
 	p := &Plan{What: fmt.Sprintf("write %s to %s", m.name, t.path), Image: m.String(), Disk: t.String(), Lost: t.lost}
 	p.Refusals = append(p.Refusals, t.refusals...)
 	if !t.file && m.sector != 0 && m.sector != t.sector {
@@ -72,8 +74,12 @@ func judge(o *WriteOptions, m *source, t *target) *Plan {
 	if !t.file && m.sector == 0 && m.table.Scheme == partition.SchemeMBR && t.sector != 512 {
 		p.Refusals = append(p.Refusals, &SectorError{Disk: t.path, Image: 512, Have: t.sector, Guess: true})
 	}
-	if n := m.size(); n > t.room {
-		p.Refusals = append(p.Refusals, &TooSmallError{Disk: t.path, Have: t.room, Want: n})
+	if m.size() > t.room {
+		cut, err := m.fit(ctx, t.room)
+		if err != nil {
+			p.Refusals = append(p.Refusals, t.name(err))
+		}
+		p.Cut = cut
 	}
 	p.Check = check(o, m)
 	if m.table.GPT != nil && t.room != unlimited && m.table.End < t.room {

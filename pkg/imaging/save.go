@@ -225,7 +225,7 @@ func (s *save) meta() image.Meta {
 	for _, p := range s.layout.Parts {
 		m.Parts = append(m.Parts, image.Partition{
 			Number: p.Number, Name: p.Name, Type: p.Type, Offset: p.Range.Off, Size: p.Range.Len(),
-			Kind: p.Kind, Label: p.Label, UUID: p.UUID, Used: p.Used,
+			Kind: p.Kind, Label: p.Label, UUID: p.UUID, Covers: p.Covers, Used: p.Used,
 		})
 	}
 	if s.parent != nil {

@@ -153,6 +153,15 @@ func (t *target) open(keep bool) (*blockdev.Device, error) {
 	return blockdev.Open(t.path, blockdev.Options{Write: true, Direct: true, Exclusive: true})
 }
 
+// name puts the disk's name into the error of an image that does not fit.
+func (t *target) name(err error) error {
+	var small *TooSmallError
+	if errors.As(err, &small) {
+		small.Disk = t.path
+	}
+	return err
+}
+
 func (t *target) String() string {
 	switch {
 	case t.file && t.room == unlimited:

@@ -93,7 +93,7 @@ func prepare(ctx context.Context, o WriteOptions) (*write, error) {
 			return nil, w.refuse(err)
 		}
 	}
-	w.plan = judge(&o, w.source, w.target)
+	w.plan = judge(ctx, &o, w.source, w.target)
 	return w, nil
 }
 
@@ -184,7 +184,7 @@ func (w *write) loadHeld(ctx context.Context) error {
 // and is on stable storage.
 func (w *write) verify(ctx context.Context) error {
 	m := w.source
-	if w.bytes < m.table.End {
+	if w.bytes < m.table.End && w.plan.Cut == "" {
 		return &ShortImageError{Source: m.name, Have: w.bytes, Want: m.table.End}
 	}
 	if w.target.file && w.target.room == unlimited && w.dev.Size() != w.bytes {

@@ -27,6 +27,7 @@ type Part struct {
 	Number      int          // as in sda2, 0 for what is not a partition
 	Range       extent.Range // on the disk; of a logical volume: zero, it may be in pieces
 	Size        int64        // bytes
+	Covers      int64        // bytes from its beginning that its content is made for; Size where that is not known
 	Type        string       // of the partition, in words
 	Kind        string       // ext4, lvm2, crypto_LUKS, ... as blkid says; empty if unknown
 	Label, UUID string       // of the filesystem
@@ -127,7 +128,7 @@ func (d *disk) finish() {
 	d.Warnings = append(d.Warnings, "whole disk: "+d.lost+"; saved whole")
 	d.Used = extent.NewSet(disk)
 	if len(d.Parts) == 0 {
-		d.Parts = []Part{{Name: "whole disk", Range: disk, Size: d.Size, Note: d.lost}}
+		d.Parts = []Part{{Name: "whole disk", Range: disk, Size: d.Size, Covers: d.Size, Note: d.lost}}
 	}
 	for i := range d.Parts {
 		d.Parts[i].setWhole()

@@ -64,6 +64,7 @@ func (d *disk) part(p Part, opaque bool) error {
 // volume looks into a partition or logical volume, tells in p what is there
 // and gives what of it is in use.
 func (d *disk) volume(p *Part, r io.ReaderAt, opaque bool) (extent.Set, error) {
+	p.Covers = p.Size
 	doubt := func(reason string, warn bool) extent.Set {
 		p.Note, p.Whole, p.Used = reason, true, p.Size
 		if warn {
@@ -95,6 +96,7 @@ func (d *disk) volume(p *Part, r io.ReaderAt, opaque bool) (extent.Set, error) {
 			return extent.Set{}, err
 		}
 	}
+	p.Covers = m.Size
 	used, dropped := behind(used, m.Size, p.Size)
 	if dropped > 0 {
 		notes = append(notes, fmt.Sprintf("it ends %s before its place does", units.Bytes(p.Size-m.Size)))
