@@ -116,10 +116,8 @@ func (o Options) checkGrow(table *partition.Table) error {
 	if err != nil || table == nil || table.Incomplete {
 		return nil
 	}
-	for _, p := range table.Partitions {
-		if p.Number == n && !p.Extended {
-			return nil
-		}
+	if p, ok := table.Partition(n); ok && !p.Extended {
+		return nil
 	}
 	return fmt.Errorf("grow partition %d: the image has none of that number: %s", n, table.Summary())
 }

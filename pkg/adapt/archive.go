@@ -34,11 +34,8 @@ func walk(ctx context.Context, r io.Reader, fn func(e entry, content io.Reader) 
 		return fmt.Errorf("read archive: %w", err)
 	}
 	defer s.Close()
-	tr, n, names := tar.NewReader(s), 0, 0
+	tr, n, names := tar.NewReader(untilDone{ctx, s}), 0, 0
 	for ; ; n++ {
-		if err := ctx.Err(); err != nil {
-			return context.Cause(ctx)
-		}
 		h, err := tr.Next()
 		if errors.Is(err, io.EOF) {
 			break
@@ -65,6 +62,19 @@ func walk(ctx context.Context, r io.Reader, fn func(e entry, content io.Reader) 
 		return fmt.Errorf("read archive: %w", err)
 	}
 	return nil
+}
+
+// untilDone reads until a context is done.
+type untilDone struct {
+	ctx context.Context
+	r   io.Reader
+}
+
+func (u untilDone) Read(p []byte) (int, error) {
+	if u.ctx.Err() != nil {
+		return 0, context.Cause(u.ctx)
+	}
+	return u.r.Read(p)
 }
 
 // admit cleans the names of a member, and refuses what is not unpacked.

@@ -25,23 +25,24 @@ func removeHostKeys(t *tree, note func(string)) error {
 	return nil
 }
 
-// makesHostKeys looks for what makes missing host keys at boot: cloud-init, or
-// the units of Fedora and its kin, Arch, and newer Debian.
+// makesHostKeys looks for what makes missing host keys at boot: cloud-init, a
+// unit such as sshd-keygen@.service, sshdgenkeys.service or
+// regenerate_ssh_host_keys.service, or an init script.
 func makesHostKeys(t *tree) bool {
 	if hasCloudInit(t) {
 		return true
 	}
-	for _, dir := range []string{"usr/lib/systemd/system", "lib/systemd/system", "etc/systemd/system", "etc/init.d"} {
+	for _, dir := range []string{"usr/lib/systemd/system", "etc/systemd/system", "etc/init.d"} {
 		names, err := t.list(dir)
 		if err != nil {
-			continue
+			continue // it is about a hint only
 		}
 		for _, n := range names {
-			for _, known := range []string{"sshd-keygen", "sshdgenkeys", "ssh-keygen", "regenerate_ssh_host_keys", "sshd"} {
-				// Alpine's and Gentoo's init scripts make keys themselves.
-				if known != "sshd" && strings.HasPrefix(n, known) || n == known && dir == "etc/init.d" {
-					return true
-				}
+			switch {
+			case strings.Contains(n, "ssh") && (strings.Contains(n, "keygen") || strings.Contains(n, "genkeys") || strings.Contains(n, "host_keys")):
+				return true
+			case n == "sshd" && dir == "etc/init.d": // of Alpine and Gentoo
+				return true
 			}
 		}
 	}
