@@ -541,3 +541,44 @@ func BenchmarkRanges(b *testing.B) {
 		})
 	}
 }
+
+// FuzzAccept has a server say anything: what is accepted goes on exactly where
+// it was asked for, within the file.
+func FuzzAccept(f *testing.F) {
+	f.Add(206, "bytes 0-9/100", int64(10), `"a"`, int64(0), int64(10), true)
+	f.Add(206, "bytes 90-99/100", int64(10), `"b"`, int64(10), int64(0), false)
+	f.Add(206, "bytes 0--1/0", int64(0), "", int64(10), int64(0), false)
+	f.Add(416, "bytes */5", int64(0), "", int64(10), int64(0), false)
+	f.Add(200, "", int64(5), "", int64(10), int64(0), false)
+	f.Fuzz(func(t *testing.T, code int, contentRange string, length int64, etag string, a, b int64, part bool) {
+		req := httptest.NewRequest(http.MethodGet, "/", nil)
+		resp := &http.Response{StatusCode: code, ContentLength: max(length, -1), Body: http.NoBody, Request: req,
+			Header: http.Header{"Content-Range": {contentRange}, "Etag": {etag}}}
+		r := &remote{o: Options{}.withDefaults(), size: func(int64) {}}
+		if part {
+			if a < 0 || b <= a || b > 100 {
+				return
+			}
+			r.part, r.offset, r.end, r.known = true, a, b, true
+			r.ver = version{etag: `"a"`, size: 100}
+		} else if r.suffix = a; a <= 0 {
+			return
+		}
+		skip, _, err := r.accept(resp)
+		if err != nil {
+			return
+		}
+		if skip != 0 || !r.known {
+			t.Fatalf("skip %d, known %t", skip, r.known)
+		}
+		if part && (r.offset != a || r.end != b || r.ver.size != 100) {
+			t.Errorf("%d to %d of %d; want %d to %d", r.offset, r.end, r.ver.size, a, b)
+		}
+		if !part && r.part && (r.end != r.ver.size || r.offset < 0 || r.end-r.offset > a) {
+			t.Errorf("%d to %d of %d; want the last %d", r.offset, r.end, r.ver.size, a)
+		}
+		if code == http.StatusOK && length > a {
+			t.Errorf("%d bytes for the last %d", length, a)
+		}
+	})
+}
