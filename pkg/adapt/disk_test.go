@@ -82,7 +82,8 @@ func volumeOf(t testing.TB, kind string, more map[string]string, args ...string)
 }
 
 // diskOf joins volumes to a GPT disk of size bytes and gives its device, whose
-// partitions the kernel knows. With label dos it has an MBR.
+// partitions the kernel knows. With label dos it has an MBR, and with logical
+// one in which the volumes are logical partitions.
 func diskOf(t testing.TB, size int64, label string, volumes ...string) string {
 	t.Helper()
 	if os.Geteuid() != 0 {
@@ -95,6 +96,9 @@ func diskOf(t testing.TB, size int64, label string, volumes ...string) string {
 	}
 	defer f.Close()
 	table, at := "label: "+label+"\n", int64(mib)
+	if label == "logical" {
+		table, at = "label: dos\nstart=2048, size=32768, type=5\n", 2*mib
+	}
 	for i, v := range volumes {
 		info, err := os.Stat(v)
 		if err != nil {

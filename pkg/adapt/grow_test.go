@@ -101,19 +101,25 @@ func TestGrow(t *testing.T) {
 }
 
 func TestGrowSwap(t *testing.T) {
-	dev := diskOf(t, 100*mib, "gpt", volumeOf(t, "swap", nil))
-	if err := Apply(t.Context(), Options{Disk: dev, Grow: "swap"}); err != nil {
-		t.Fatal(err)
-	}
-	_, parts, err := readDisk(dev)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if p := parts[0]; p.Covers != p.Partition.Size || p.Covers < 95*mib || p.Label != "swap" {
-		t.Errorf("swap is %+v", p)
-	}
-	if out, err := maptest.Try(t, "swaplabel", parts[0].path); err != nil || !strings.Contains(out, "swap") {
-		t.Errorf("swaplabel: %v\n%s", err, out)
+	for _, label := range []string{"gpt", "dos", "logical"} {
+		t.Run(label, func(t *testing.T) {
+			dev := diskOf(t, 100*mib, label, volumeOf(t, "swap", nil))
+			if err := Apply(t.Context(), Options{Disk: dev, Grow: "swap"}); err != nil {
+				t.Fatal(err)
+			}
+			_, parts, err := readDisk(dev)
+			if err != nil {
+				t.Fatal(err)
+			}
+			p := parts[0]
+			if p.Covers != p.Partition.Size || p.Covers < 95*mib || p.Label != "swap" {
+				t.Errorf("swap is %+v", p.volume)
+			}
+			if out := maptest.Tool(t, "swaplabel", p.path); !strings.Contains(out, "LABEL: swap") {
+				t.Errorf("swaplabel: %s", out)
+			}
+			maptest.Tool(t, "sfdisk", "--verify", dev)
+		})
 	}
 }
 
