@@ -49,7 +49,9 @@ func (s *save) scrubPart(from io.ReaderAt, p layout.Part) error {
 	switch p.Kind {
 	case "ext2", "ext3", "ext4":
 		found, err = scrub.Ext(volume, p.Range.Len())
-	case "xfs", "btrfs":
+	case "xfs":
+		found, err = scrub.XFS(volume, p.Range.Len())
+	case "btrfs":
 		return fmt.Errorf("%s cannot be scrubbed", p.Kind)
 	}
 	if err != nil || found == nil {
