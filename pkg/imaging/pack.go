@@ -130,7 +130,7 @@ func (s *save) pack(ctx context.Context, w io.Writer) (*image.Index, error) {
 func (s *save) append(ctx context.Context, out *image.Writer, j *packJob) error {
 	for _, r := range j.lost {
 		out.Lose(r)
-		s.used.Remove(r)
+		s.lost += r.Len()
 		note := fmt.Sprintf("%s of the disk at %s (bytes %d to %d) could not be read: zeros are in their place",
 			units.Bytes(r.Len()), units.Bytes(r.Off), r.Off, r.End-1)
 		out.Note(note)

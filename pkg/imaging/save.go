@@ -69,6 +69,7 @@ type save struct {
 	parent *parent        // nil without one
 
 	read atomic.Int64 // bytes of the disk that are done, read or not
+	lost int64        // bytes of used that could not be read
 }
 
 // Save reads a disk into an image. In the Orbit format only what is in use is
@@ -196,7 +197,7 @@ func (s *save) close() {
 func (s *save) receipt(d *dest, x *image.Index, took time.Duration) *Receipt {
 	r := &Receipt{
 		Source: s.dev.Path(), Dest: s.o.Dest, Format: string(s.o.Format),
-		Stored: d.bytes(), Bytes: s.part.Len(), Used: s.used.Len(),
+		Stored: d.bytes(), Bytes: s.part.Len(), Used: s.used.Len() - s.lost,
 		Seconds: took.Seconds(), Rate: float64(s.part.Len()) / took.Seconds(),
 		SHA256: d.sum(), Table: s.layout.Table.Summary(), Time: time.Now().UTC(), Notes: s.notes,
 	}
