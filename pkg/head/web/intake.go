@@ -71,6 +71,7 @@ var errTaken = errors.New("another request goes on with this upload")
 func (in *intake) Read(b []byte) (int, error) {
 	err := in.control.SetReadDeadline(time.Now().Add(uploadPatience))
 	if err != nil && !errors.Is(err, http.ErrNotSupported) {
+		in.err = err // the connection is closed
 		return 0, err
 	}
 	if in.stopped.Load() { // checked after the deadline is set, which stop does in the other order
