@@ -91,7 +91,7 @@ func (h *Head) open(c Config) (err error) {
 	if h.site.Nodes, err = node.Open(c.state("nodes"), h.log); err != nil {
 		return err
 	}
-	h.site.Images, err = images.Open(filepath.Join(c.Dir, "images"))
+	h.site.Images, err = images.OpenOrbit(filepath.Join(c.Dir, "images"), images.Options{})
 	return err
 }
 

@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -147,11 +148,13 @@ func TestTakeOver(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	go func() {
+	var former sync.WaitGroup
+	former.Go(func() {
 		<-stopped
 		io.WriteString(u, "last words")
 		u.Release()
-	}()
+	})
+	defer former.Wait() // it still writes after others can have the upload
 	if v := resume(t, s, u.ID()); v.Offset() != 10 {
 		t.Errorf("taken over at %d", v.Offset())
 	}

@@ -31,6 +31,7 @@ type Store struct {
 	mu      sync.Mutex
 	names   map[string]*Upload // on their way in, by the name they will have
 	uploads map[string]*Upload // those that can be resumed and those remembered, by ID
+	roots   map[string]rooted  // of images, by name
 }
 
 // Options say what a store takes, and how it is checked. The zero value is good.
@@ -84,7 +85,7 @@ func Open(dir string) (*Store, error) { return OpenWith(dir, Options{}) }
 func OpenWith(dir string, o Options) (*Store, error) {
 	o.Grace = cmp.Or(o.Grace, DefaultGrace)
 	o.Keep = cmp.Or(o.Keep, DefaultKeep)
-	s := &Store{dir: dir, o: o, names: map[string]*Upload{}, uploads: map[string]*Upload{}}
+	s := &Store{dir: dir, o: o, names: map[string]*Upload{}, uploads: map[string]*Upload{}, roots: map[string]rooted{}}
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, fmt.Errorf("open image store: %w", err)
 	}

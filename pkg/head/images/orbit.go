@@ -1,0 +1,184 @@
+package images
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"github.com/orbit-pxe/orbit/pkg/image"
+)
+
+// OpenOrbit opens a store that knows Orbit images: an upload that is only the
+// difference to another image is put together with it, and nothing gets its name
+// that is damaged. Assemble and Verify of the options are set here.
+func OpenOrbit(dir string, o Options) (*Store, error) {
+	var s *Store
+	o.Assemble = func(ctx context.Context, uploaded, dest string) error { return s.assemble(ctx, uploaded, dest) }
+	o.Verify = func(ctx context.Context, path string) error { return verify(ctx, path, s.nameOf(path)) }
+	var err error
+	s, err = OpenWith(dir, o)
+	return s, err
+}
+
+// nameOf is the name that what lies at path will have.
+func (s *Store) nameOf(path string) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for name, u := range s.names {
+		if u.path == path || u.path+whole == path {
+			return name
+		}
+	}
+	return ""
+}
+
+// ParentError says that the image is not here that an upload is the difference
+// to.
+type ParentError struct{ Root image.Digest }
+
+func (e *ParentError) Error() string {
+	return fmt.Sprintf("it is the difference to the image with the root %s, which is not here: upload that first, or save without a parent", e.Root)
+}
+
+// assemble writes to dest the whole image that an upload and its parent make. It
+// leaves dest alone where the upload needs no parent, or is no Orbit image:
+// what is wrong with it, verify tells.
+func (s *Store) assemble(ctx context.Context, uploaded, dest string) error {
+	part, f, err := openImage(uploaded)
+	if f != nil {
+		defer f.Close()
+	}
+	if image.IsDamaged(err) || err == nil && !part.Partial() {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if part.Meta.Parent == nil {
+		return errors.New("it has only parts of its disk, and names no image that has the others")
+	}
+	parent, p, err := s.find(*part.Meta.Parent)
+	if err != nil {
+		return err
+	}
+	defer p.Close()
+	out, err := os.OpenFile(dest, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	b := bufio.NewWriterSize(writerContext{ctx, out}, 1<<20)
+	_, err = image.Assemble(b, part, parent)
+	if err == nil {
+		err = b.Flush()
+	}
+	if err = errors.Join(err, out.Close()); err != nil {
+		return errors.Join(fmt.Errorf("put it together with its parent %s: %w", filepath.Base(p.Name()), err), os.Remove(dest))
+	}
+	return nil
+}
+
+// openImage opens a file and reads its index. The file is open even where that
+// fails, if it is not nil.
+func openImage(path string) (image.File, *os.File, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return image.File{}, nil, err
+	}
+	st, err := f.Stat()
+	if err != nil {
+		return image.File{}, f, err
+	}
+	file, err := image.Open(f, st.Size())
+	return file, f, err
+}
+
+// find opens the image that has a root.
+func (s *Store) find(root image.Digest) (image.File, *os.File, error) {
+	list, err := s.List()
+	if err != nil {
+		return image.File{}, nil, err
+	}
+	for _, i := range list {
+		f, err := s.Open(i.Name)
+		if err != nil {
+			continue // replaced by something else meanwhile
+		}
+		got, ok := s.Root(f)
+		st, err := f.Stat()
+		if !ok || got != root || err != nil {
+			f.Close()
+			continue
+		}
+		file, err := image.Open(f, st.Size())
+		if err != nil {
+			f.Close()
+			return image.File{}, nil, fmt.Errorf("read parent image %s: %w", i.Name, err)
+		}
+		return file, f, nil
+	}
+	return image.File{}, nil, &ParentError{root}
+}
+
+// rooted is what is remembered of an image.
+type rooted struct {
+	file os.FileInfo
+	root image.Digest // zero: it has none
+}
+
+// Root is the root of an image that Open opened, if it is an Orbit image. It is
+// read once.
+func (s *Store) Root(f *os.File) (root image.Digest, ok bool) {
+	st, err := f.Stat()
+	if err != nil {
+		return root, false
+	}
+	name := filepath.Base(f.Name())
+	s.mu.Lock()
+	known, ok := s.roots[name]
+	s.mu.Unlock()
+	if ok && os.SameFile(known.file, st) && known.file.Size() == st.Size() && known.file.ModTime().Equal(st.ModTime()) {
+		return known.root, !known.root.IsZero()
+	}
+	x, err := image.ReadIndex(f, st.Size())
+	if err != nil && !image.IsDamaged(err) {
+		return root, false
+	}
+	if err == nil && !x.Partial() {
+		root = x.Root()
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.roots[name] = rooted{st, root}
+	return root, !root.IsZero()
+}
+
+// RootOf is the root of the image of this name, "" where it is no Orbit image.
+func (s *Store) RootOf(name string) string {
+	f, err := s.Open(name)
+	if err != nil {
+		return ""
+	}
+	defer f.Close()
+	root, ok := s.Root(f)
+	if !ok {
+		return ""
+	}
+	return root.String()
+}
+
+// writerContext fails once its context is done.
+type writerContext struct {
+	ctx context.Context
+	w   io.Writer
+}
+
+func (w writerContext) Write(p []byte) (int, error) {
+	if err := context.Cause(w.ctx); err != nil {
+		return 0, err
+	}
+	return w.w.Write(p)
+}

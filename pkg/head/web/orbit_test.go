@@ -1,0 +1,206 @@
+package web
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/orbit-pxe/orbit/pkg/head/images"
+	"github.com/orbit-pxe/orbit/pkg/image"
+	"github.com/orbit-pxe/orbit/pkg/imaging"
+	"github.com/orbit-pxe/orbit/pkg/stream"
+)
+
+// orbitHead serves a site whose store knows Orbit images. It counts the bytes that
+// are sent to it.
+func orbitHead(t *testing.T, dir string) (url string, received *atomic.Int64) {
+	t.Helper()
+	s, server := head(t, dir)
+	var err error
+	if s.Images, err = images.OpenOrbit(filepath.Join(dir, "images"), images.Options{}); err != nil {
+		t.Fatal(err)
+	}
+	received = new(atomic.Int64)
+	inner := server.Config.Handler
+	server.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		r.Body = counted{r.Body, received}
+		inner.ServeHTTP(w, r)
+	})
+	return server.URL, received
+}
+
+type counted struct {
+	io.ReadCloser
+	n *atomic.Int64
+}
+
+func (c counted) Read(p []byte) (int, error) {
+	n, err := c.ReadCloser.Read(p)
+	c.n.Add(int64(n))
+	return n, err
+}
+
+// disk makes a disk of random bytes.
+func disk(t *testing.T, size int) (path string, content []byte) {
+	t.Helper()
+	content = make([]byte, size)
+	rand.NewChaCha8([32]byte{1}).Read(content)
+	path = filepath.Join(t.TempDir(), "disk")
+	if err := os.WriteFile(path, content, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	return path, content
+}
+
+func stored(t *testing.T, dir, name string) []byte {
+	t.Helper()
+	data, err := os.ReadFile(filepath.Join(dir, "images", name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data
+}
+
+func decoded(t *testing.T, data []byte) []byte {
+	t.Helper()
+	r, err := stream.NewReader(bytes.NewReader(data), stream.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	got, err := io.ReadAll(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return got
+}
+
+// TestSaveDifference saves a disk to the head, changes some of it, and saves it
+// again as the difference to the first image.
+func TestSaveDifference(t *testing.T) {
+	dir := t.TempDir()
+	url, received := orbitHead(t, dir)
+	path, content := disk(t, 24<<20+512)
+	save := func(name, parent string) *imaging.Receipt {
+		t.Helper()
+		received.Store(0)
+		o := imaging.SaveOptions{Disk: path, Dest: url + "/images/" + name, Patience: 10 * time.Second}
+		if parent != "" {
+			o.Parent = url + "/images/" + parent
+		}
+		r, err := imaging.Save(t.Context(), o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, _, h := call(t, http.MethodHead, url+"/images/"+name, "")
+		if r.Root == "" || h.Get(imaging.RootHeader) != r.Root {
+			t.Errorf("the head says that the root of %s is %q, savenode says %q", name, h.Get(imaging.RootHeader), r.Root)
+		}
+		if !bytes.Equal(decoded(t, stored(t, dir, name)), content) {
+			t.Fatalf("%s is not the disk", name)
+		}
+		return r
+	}
+	base := save("base.img.zst", "")
+	whole := received.Load()
+
+	copy(content[5<<20:], "changed")
+	copy(content[24<<20:], "at the end")
+	if err := os.WriteFile(path, content, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	save("next.img.zst", "base.img.zst")
+	if n := received.Load(); n > 4<<20 || n >= whole/4 {
+		t.Errorf("%d bytes were sent of an image of %d, two spans of 25 being new", n, whole)
+	}
+	data := stored(t, dir, "next.img.zst")
+	file, err := image.Open(bytes.NewReader(data), int64(len(data)))
+	if err != nil || file.Partial() || file.Meta.Parent == nil || file.Meta.Parent.String() != base.Root {
+		t.Errorf("parent %v, want %s; %v", file.Meta.Parent, base.Root, err)
+	}
+	if err := image.Check(t.Context(), file, nil); err != nil {
+		t.Error(err)
+	}
+
+	// The image that was put together can be a parent, also of what replaces it.
+	copy(content[9<<20:], "again")
+	if err := os.WriteFile(path, content, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	save("next.img.zst", "next.img.zst")
+	if n := received.Load(); n > 3<<20 {
+		t.Errorf("%d bytes were sent, one span being new", n)
+	}
+}
+
+// TestDamagedUpload refuses what is no sound image and keeps what was there.
+func TestDamagedUpload(t *testing.T) {
+	dir := t.TempDir()
+	url, _ := orbitHead(t, dir)
+	path, _ := disk(t, 3<<20)
+	if _, err := imaging.Save(t.Context(), imaging.SaveOptions{Disk: path, Dest: url + "/images/a.img.zst"}); err != nil {
+		t.Fatal(err)
+	}
+	good := stored(t, dir, "a.img.zst")
+	bad := bytes.Clone(good)
+	bad[len(bad)/2] ^= 1
+	for name, body := range map[string][]byte{"a bit": bad, "cut": good[:len(good)/2]} {
+		status, text, _ := call(t, http.MethodPut, url+"/images/a.img.zst", string(body))
+		if status != http.StatusUnprocessableEntity || !strings.Contains(text, "image a.img.zst is refused") {
+			t.Errorf("%s: %d %s", name, status, text)
+		}
+		if !bytes.Equal(stored(t, dir, "a.img.zst"), good) {
+			t.Fatalf("%s: the image that was there has changed", name)
+		}
+	}
+}
+
+// TestParentGone has the parent replaced after the sender looked.
+func TestParentGone(t *testing.T) {
+	dir := t.TempDir()
+	url, _ := orbitHead(t, dir)
+	path, _ := disk(t, 3<<20)
+	base := filepath.Join(t.TempDir(), "base.img.zst")
+	for _, dest := range []string{base, url + "/images/base.img.zst"} {
+		if _, err := imaging.Save(t.Context(), imaging.SaveOptions{Disk: path, Dest: dest}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	// The parent is only on disk, but the sender sends a difference: as the head
+	// would see one whose parent was deleted meanwhile.
+	part := difference(t, stored(t, dir, "base.img.zst"))
+	if err := os.Remove(filepath.Join(dir, "images", "base.img.zst")); err != nil {
+		t.Fatal(err)
+	}
+	status, text, _ := call(t, http.MethodPut, url+"/images/new.img.zst", string(part))
+	if status != http.StatusUnprocessableEntity || !strings.Contains(text, "the root") || !strings.Contains(text, "not here") {
+		t.Errorf("%d %s", status, text)
+	}
+}
+
+// difference makes the image that has nothing but what its parent has.
+func difference(t *testing.T, parent []byte) []byte {
+	t.Helper()
+	x, err := image.ReadIndex(bytes.NewReader(parent), int64(len(parent)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	root := x.Root()
+	var out bytes.Buffer
+	w, err := image.NewWriter(&out, image.Index{Size: x.Size, Sector: x.Sector, Used: x.Used, Meta: image.Meta{Parent: &root}})
+	for _, f := range x.Frames() {
+		err = errors.Join(err, w.Append(image.Packed{Kind: image.Inherited, Digest: f.Digest}))
+	}
+	if _, end := w.Close(); err != nil || end != nil {
+		t.Fatal(err, end)
+	}
+	return out.Bytes()
+}
