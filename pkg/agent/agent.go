@@ -146,13 +146,9 @@ func (a *agent) perform(ctx context.Context, job api.Job) error {
 	}
 	switch job.Kind {
 	case api.Image:
-		args := []string{"--json", "--wait", "30s"} // some controllers find their disks late
-		if job.SHA256 != "" {
-			args = append(args, "--sha256", job.SHA256)
-		}
-		return a.child(ctx, "imagenode", append(args, "--", job.Image, job.Disk)...)
+		return a.child(ctx, "imagenode", imageArgs(job)...)
 	case api.Save:
-		return a.child(ctx, "savenode", "--json", "--wait", "30s", "--", job.Disk, job.Image)
+		return a.child(ctx, "savenode", saveArgs(job)...)
 	case api.Inventory:
 		return a.child(ctx, "inventory")
 	case api.Shell:

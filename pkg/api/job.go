@@ -34,9 +34,19 @@ type Job struct {
 	Kind   Kind   `json:"kind"`
 	Image  string `json:"image,omitempty"`  // URL to read (image) or to PUT to (save)
 	SHA256 string `json:"sha256,omitempty"` // of the image file as stored, hex; "" = not checked
+	Root   string `json:"root,omitempty"`   // that the Orbit image to write must have, hex; "" = any
+	Parent string `json:"parent,omitempty"` // save: URL of the image that only the difference to is sent
 	Disk   string `json:"disk,omitempty"`   // device or selector, see package blockdev
 	Then   Then   `json:"then,omitempty"`   // "" means DefaultThen
 	Append string `json:"append,omitempty"` // added to the installed system's kernel command line
+
+	// How the system that was written is fitted to its disk and machine.
+	Grow           string `json:"grow,omitempty"`              // partition that gets the rest of the disk: "last", a number, a name or label
+	Hostname       string `json:"hostname,omitempty"`          // "" = that of the image
+	NewMachineID   bool   `json:"newMachineID,omitempty"`      // in place of the image's
+	RemoveHostKeys bool   `json:"removeSSHHostKeys,omitempty"` // the system makes new ones when it starts
+
+	Scrub bool `json:"scrub,omitempty"` // save: leave out what belongs to one machine, logs and histories
 }
 
 // DefaultThen is what follows a job of this kind when it does not say.
@@ -55,7 +65,7 @@ func (j Job) Validate() error {
 	var errs []error
 	switch j.Kind {
 	case Image, Save:
-		if u, err := url.Parse(j.Image); err != nil || (u.Scheme != "http" && u.Scheme != "https") {
+		if !isURL(j.Image) {
 			errs = append(errs, fmt.Errorf("job %s: image %q is not an http or https URL", j.Kind, j.Image))
 		}
 		if j.Disk == "" {
@@ -70,10 +80,44 @@ func (j Job) Validate() error {
 	default:
 		errs = append(errs, fmt.Errorf("job then %q unknown (want kexec, reboot, poweroff or shell)", j.Then))
 	}
-	if j.SHA256 != "" && !isHex(j.SHA256, 64) {
-		errs = append(errs, fmt.Errorf("job sha256 %q is not 64 hexadecimal digits", j.SHA256))
+	for name, hex := range map[string]string{"sha256": j.SHA256, "root": j.Root} {
+		if hex != "" && !isHex(hex, 64) {
+			errs = append(errs, fmt.Errorf("job %s %q is not 64 hexadecimal digits", name, hex))
+		}
+	}
+	return errors.Join(append(errs, j.misplaced())...)
+}
+
+// misplaced tells of values that a job of this kind has no use for: whoever
+// gave them expects something that will not happen.
+func (j Job) misplaced() error {
+	var errs []error
+	for _, f := range []struct {
+		name string
+		kind Kind
+		set  bool
+	}{
+		{"root", Image, j.Root != ""},
+		{"grow", Image, j.Grow != ""},
+		{"hostname", Image, j.Hostname != ""},
+		{"new machine-id", Image, j.NewMachineID},
+		{"removing ssh host keys", Image, j.RemoveHostKeys},
+		{"parent", Save, j.Parent != ""},
+		{"scrub", Save, j.Scrub},
+	} {
+		if f.set && j.Kind != f.kind {
+			errs = append(errs, fmt.Errorf("job %s: %s is for jobs of kind %s", j.Kind, f.name, f.kind))
+		}
+	}
+	if j.Parent != "" && !isURL(j.Parent) {
+		errs = append(errs, fmt.Errorf("job %s: parent %q is not an http or https URL", j.Kind, j.Parent))
 	}
 	return errors.Join(errs...)
+}
+
+func isURL(s string) bool {
+	u, err := url.Parse(s)
+	return err == nil && (u.Scheme == "http" || u.Scheme == "https")
 }
 
 func isHex(s string, n int) bool {

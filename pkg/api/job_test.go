@@ -23,6 +23,19 @@ func TestValidate(t *testing.T) {
 		{"unknown kind", func(j *Job) { j.Kind = "imge" }, []string{`"imge" unknown`}},
 		{"unknown end", func(j *Job) { j.Then = "halt" }, []string{`"halt" unknown`}},
 		{"short digest", func(j *Job) { j.SHA256 = "0a" }, []string{"64 hexadecimal"}},
+		{"root", func(j *Job) { j.Root = strings.Repeat("0a", 32) }, nil},
+		{"short root", func(j *Job) { j.Root = "0a" }, []string{"job root", "64 hexadecimal"}},
+		{"fitted", func(j *Job) { j.Grow, j.Hostname, j.NewMachineID, j.RemoveHostKeys = "last", "n1", true, true }, nil},
+		{"nothing to fit", func(j *Job) {
+			*j = Job{Kind: Boot, Grow: "last", Hostname: "n1", NewMachineID: true, RemoveHostKeys: true}
+		},
+			[]string{"grow is for", "hostname is for", "machine-id is for", "host keys is for jobs of kind image"}},
+		{"image with what is for saving", func(j *Job) { j.Parent, j.Scrub = "http://h/x", true }, []string{"parent is for", "scrub is for jobs of kind save"}},
+		{"save", func(j *Job) {
+			*j = Job{Kind: Save, Image: "http://h/x", Disk: "first", Parent: "http://h/y", Scrub: true}
+		}, nil},
+		{"save with a root", func(j *Job) { *j = Job{Kind: Save, Image: "http://h/x", Disk: "first", Root: strings.Repeat("0a", 32)} }, []string{"root is for"}},
+		{"parent is a name", func(j *Job) { *j = Job{Kind: Save, Image: "http://h/x", Disk: "first", Parent: "y"} }, []string{`parent "y" is not an http`}},
 		{"digest of other letters", func(j *Job) { j.SHA256 = strings.Repeat("0g", 32) }, []string{"64 hexadecimal"}},
 	}
 	for _, tt := range tests {

@@ -48,6 +48,12 @@ func parameters() []parameter {
 		{"orbit.sha256", "HEX", "SHA-256 that the image file must have",
 			func(p *Params, v string) error { p.Job.SHA256 = v; return nil },
 			func(p Params) string { return p.Job.SHA256 }},
+		{"orbit.root", "HEX", "root that the Orbit image to write must have, as `orbit image inspect` prints it",
+			func(p *Params, v string) error { p.Job.Root = v; return nil },
+			func(p Params) string { return p.Job.Root }},
+		{"orbit.parent", "URL", "save: an image at the head; only the difference to it is sent",
+			func(p *Params, v string) error { p.Job.Parent = v; return nil },
+			func(p Params) string { return p.Job.Parent }},
 		{"orbit.disk", "SELECTOR", "the disk: a device, `first`, or terms such as `serial=S4EV*`, `bus=nvme,size>=200G`",
 			func(p *Params, v string) error { p.Job.Disk = v; return nil },
 			func(p Params) string { return p.Job.Disk }},
@@ -57,6 +63,21 @@ func parameters() []parameter {
 		{"orbit.append", "WORDS", "added to the installed system's kernel command line at kexec; quote it",
 			func(p *Params, v string) error { p.Job.Append = v; return nil },
 			func(p Params) string { return p.Job.Append }},
+		{"orbit.grow", "`last`, NUMBER, NAME", "image: the partition that gets the rest of the disk, with its filesystem",
+			func(p *Params, v string) error { p.Job.Grow = v; return nil },
+			func(p Params) string { return p.Job.Grow }},
+		{"orbit.hostname", "NAME", "image: host name of the system that was written",
+			func(p *Params, v string) error { p.Job.Hostname = v; return nil },
+			func(p Params) string { return p.Job.Hostname }},
+		{"orbit.new-machine-id", "`1`", "image: the system that was written gets a machine-id of its own",
+			func(p *Params, v string) (err error) { p.Job.NewMachineID, err = truth(v); return err },
+			func(p Params) string { return one(p.Job.NewMachineID) }},
+		{"orbit.remove-ssh-host-keys", "`1`", "image: the system that was written makes ssh host keys of its own",
+			func(p *Params, v string) (err error) { p.Job.RemoveHostKeys, err = truth(v); return err },
+			func(p Params) string { return one(p.Job.RemoveHostKeys) }},
+		{"orbit.scrub", "`1`", "save: leave out what belongs to one machine, logs and histories",
+			func(p *Params, v string) (err error) { p.Job.Scrub, err = truth(v); return err },
+			func(p Params) string { return one(p.Job.Scrub) }},
 		{"orbit.patience", "DURATION", "how long to wait for carrier and an address, such as `90s` (default 60s: a switch port may spend 50 s in spanning tree)",
 			func(p *Params, v string) (err error) { p.Patience, err = duration(v); return err },
 			func(p Params) string {
@@ -156,6 +177,24 @@ func checkURL(v string) error {
 		return errors.New("not an http or https URL")
 	}
 	return nil
+}
+
+// truth reads a switch; its name alone switches it on.
+func truth(v string) (bool, error) {
+	switch v {
+	case "", "1", "yes", "true":
+		return true, nil
+	case "0", "no", "false":
+		return false, nil
+	}
+	return false, errors.New("neither 1 nor 0")
+}
+
+func one(on bool) string {
+	if on {
+		return "1"
+	}
+	return ""
 }
 
 func duration(v string) (time.Duration, error) {

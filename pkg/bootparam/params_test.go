@@ -27,6 +27,19 @@ func TestParse(t *testing.T) {
 			line: `orbit.job=image orbit.image=http://h/d.img.zst orbit.disk=bus=nvme,size>=200G orbit.then=poweroff orbit.append="a=1 b"`,
 			want: Params{Job: api.Job{Kind: api.Image, Image: "http://h/d.img.zst", Disk: "bus=nvme,size>=200G", Then: api.Poweroff, Append: "a=1 b"}},
 		},
+		{
+			name: "all of an image",
+			line: "orbit.job=image orbit.image=http://h/d orbit.disk=first orbit.root=" + strings.Repeat("ab", 32) +
+				" orbit.grow=last orbit.hostname=n1 orbit.new_machine_id orbit.remove-ssh-host-keys=yes",
+			want: Params{Job: api.Job{Kind: api.Image, Image: "http://h/d", Disk: "first", Root: strings.Repeat("ab", 32),
+				Grow: "last", Hostname: "n1", NewMachineID: true, RemoveHostKeys: true}},
+		},
+		{name: "all of a save", line: "orbit.job=save orbit.image=http://h/d orbit.disk=first orbit.parent=http://h/c orbit.scrub=1",
+			want: Params{Job: api.Job{Kind: api.Save, Image: "http://h/d", Disk: "first", Parent: "http://h/c", Scrub: true}}},
+		{name: "switched off", line: "orbit.scrub=1 orbit.scrub=0"},
+		{name: "no switch", line: "orbit.scrub=maybe", err: "orbit.scrub=maybe: neither 1 nor 0"},
+		{name: "parent for an image", line: "orbit.job=image orbit.image=http://h/d orbit.disk=first orbit.parent=http://h/c",
+			want: Params{Job: api.Job{Kind: api.Image, Image: "http://h/d", Disk: "first", Parent: "http://h/c"}}, err: "parent is for"},
 		{name: "quotes around the word", line: `"orbit.disk=model=A B" orbit.job=save orbit.image=http://h/x`,
 			want: Params{Job: api.Job{Kind: api.Save, Image: "http://h/x", Disk: "model=A B"}}},
 		{name: "seconds", line: "orbit.patience=90 orbit.vlan=12", want: Params{Patience: 90 * time.Second, VLAN: 12}},
@@ -58,7 +71,8 @@ func TestArgsRoundTrip(t *testing.T) {
 		Head: "http://10.0.0.1:8080", BootMAC: "52:54:00:aa:bb:01", Patience: 90 * time.Second, VLAN: 7,
 		IP: "10.0.0.5::10.0.0.1:255.255.255.0::eth0:none", Consoles: []string{"tty0", "ttyS1,9600n8"},
 		Job: api.Job{ID: "j1", Kind: api.Image, Image: "http://h/a b", SHA256: strings.Repeat("ab", 32),
-			Disk: "model=X Y", Then: api.Reboot, Append: "quiet splash"},
+			Disk: "model=X Y", Then: api.Reboot, Append: "quiet splash", Root: strings.Repeat("cd", 32),
+			Grow: "last", Hostname: "n1.example", NewMachineID: true, RemoveHostKeys: true},
 	}
 	got, err := Parse(strings.Join(want.Args(), " "))
 	if err != nil {

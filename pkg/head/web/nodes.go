@@ -71,6 +71,9 @@ func (s *Site) check(job api.Job, r *http.Request) error {
 	if err := s.expand(job, r).Validate(); err != nil {
 		return fmt.Errorf("%w: %w", errRequest, err)
 	}
+	if name, own := ownImage(job.Parent); own && job.Parent != "" && s.Images.RootOf(name) == "" {
+		return fmt.Errorf("%w: there is no Orbit image %s at the head to be the parent", errRequest, name)
+	}
 	name, own := ownImage(job.Image)
 	switch {
 	case !own || job.Image == "":
@@ -84,15 +87,22 @@ func (s *Site) check(job api.Job, r *http.Request) error {
 }
 
 // expand completes a job for the node that asks: the head's own images become
-// URLs by the address the node used, and get the digest they were stored with.
+// URLs by the address the node used, and get the root they have or else the
+// digest they were stored with. Both would be too much: a digest of the file has
+// the node read all of it.
 func (s *Site) expand(job api.Job, r *http.Request) api.Job {
+	if name, own := ownImage(job.Parent); own && job.Parent != "" {
+		job.Parent = base(r) + "/images/" + name
+	}
 	name, own := ownImage(job.Image)
 	if !own || job.Image == "" {
 		return job
 	}
 	job.Image = base(r) + "/images/" + name
-	if job.Kind == api.Image && job.SHA256 == "" {
-		job.SHA256 = s.Images.SHA256(name)
+	if job.Kind == api.Image && job.SHA256 == "" && job.Root == "" {
+		if job.Root = s.Images.RootOf(name); job.Root == "" {
+			job.SHA256 = s.Images.SHA256(name)
+		}
 	}
 	return job
 }

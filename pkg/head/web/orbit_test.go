@@ -2,6 +2,7 @@ package web
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"io"
 	"math/rand/v2"
@@ -13,6 +14,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/orbit-pxe/orbit/pkg/api"
 	"github.com/orbit-pxe/orbit/pkg/head/images"
 	"github.com/orbit-pxe/orbit/pkg/image"
 	"github.com/orbit-pxe/orbit/pkg/imaging"
@@ -203,4 +207,60 @@ func difference(t *testing.T, parent []byte) []byte {
 		t.Fatal(err, end)
 	}
 	return out.Bytes()
+}
+
+// TestOrbitJobs hands out roots of Orbit images and URLs of parents.
+func TestOrbitJobs(t *testing.T) {
+	dir := t.TempDir()
+	url, _ := orbitHead(t, dir)
+	path, _ := disk(t, 2<<20)
+	r, err := imaging.Save(t.Context(), imaging.SaveOptions{Disk: path, Dest: url + "/images/a.img.zst"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	other := strings.Repeat("ab", 32)
+	write(t, "raw", dir, "images", "b.img")
+	write(t, other+"  b.img\n", dir, "images", "b.img.sha256")
+	for _, test := range []struct {
+		name      string
+		job, want api.Job
+	}{
+		{"Orbit image", api.Job{Kind: api.Image, Image: "a.img.zst"}, api.Job{Kind: api.Image, Image: url + "/images/a.img.zst", Root: r.Root}},
+		{"with a digest", api.Job{Kind: api.Image, Image: "a.img.zst", SHA256: other}, api.Job{Kind: api.Image, Image: url + "/images/a.img.zst", SHA256: other}},
+		{"with a root", api.Job{Kind: api.Image, Image: "b.img", Root: other}, api.Job{Kind: api.Image, Image: url + "/images/b.img", Root: other}},
+		{"another image", api.Job{Kind: api.Image, Image: "b.img"}, api.Job{Kind: api.Image, Image: url + "/images/b.img", SHA256: other}},
+		{"another head's", api.Job{Kind: api.Image, Image: "http://h/a.img.zst"}, api.Job{Kind: api.Image, Image: "http://h/a.img.zst"}},
+		{"save", api.Job{Kind: api.Save, Image: "a.img.zst"}, api.Job{Kind: api.Save, Image: url + "/images/a.img.zst"}},
+		{"difference", api.Job{Kind: api.Save, Image: "c.img.zst", Parent: "a.img.zst", Scrub: true},
+			api.Job{Kind: api.Save, Image: url + "/images/c.img.zst", Parent: url + "/images/a.img.zst", Scrub: true}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			test.job.Disk, test.want.Disk = "first", "first"
+			body, err := json.Marshal(test.job)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if status, text, _ := call(t, http.MethodPut, url+"/v1/nodes/"+mac+"/job", string(body)); status != 200 {
+				t.Fatalf("assign: %d %s", status, text)
+			}
+			_, text, _ := call(t, http.MethodGet, url+"/v1/nodes/"+mac+"/job", "")
+			var got api.Job
+			if err := json.Unmarshal([]byte(text), &got); err != nil {
+				t.Fatal(err)
+			}
+			test.want.ID = got.ID
+			if diff := cmp.Diff(test.want, got); diff != "" {
+				t.Errorf("job (-want +got):\n%s", diff)
+			}
+		})
+	}
+	for body, words := range map[string]string{
+		`{"kind":"save","image":"c","disk":"first","parent":"none"}`:                    "no Orbit image none",
+		`{"kind":"save","image":"c","disk":"first","parent":"b.img"}`:                   "no Orbit image b.img",
+		`{"kind":"image","image":"b.img","disk":"first","parent":"http://h/a.img.zst"}`: "parent is for jobs of kind save",
+	} {
+		if status, text, _ := call(t, http.MethodPut, url+"/v1/nodes/"+mac+"/job", body); status != 400 || !strings.Contains(text, words) {
+			t.Errorf("assign %s: %d %q, want %q", body, status, text, words)
+		}
+	}
 }

@@ -1,0 +1,40 @@
+package agent
+
+import "github.com/orbit-pxe/orbit/pkg/api"
+
+// imageArgs is a job as imagenode takes it.
+func imageArgs(job api.Job) []string {
+	args := waiting()
+	args = value(args, "--sha256", job.SHA256)
+	args = value(args, "--root", job.Root)
+	args = value(args, "--grow", job.Grow)
+	args = value(args, "--hostname", job.Hostname)
+	args = option(args, "--new-machine-id", job.NewMachineID)
+	args = option(args, "--remove-ssh-host-keys", job.RemoveHostKeys)
+	return append(args, "--", job.Image, job.Disk)
+}
+
+// saveArgs is a job as savenode takes it.
+func saveArgs(job api.Job) []string {
+	args := waiting()
+	args = value(args, "--parent", job.Parent)
+	args = option(args, "--scrub", job.Scrub)
+	return append(args, "--", job.Disk, job.Image)
+}
+
+// waiting are the first arguments of both: some controllers find their disks late.
+func waiting() []string { return []string{"--json", "--wait", "30s"} }
+
+func value(args []string, name, value string) []string {
+	if value == "" {
+		return args
+	}
+	return append(args, name+"="+value)
+}
+
+func option(args []string, name string, on bool) []string {
+	if !on {
+		return args
+	}
+	return append(args, name)
+}

@@ -1,0 +1,32 @@
+package agent
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/orbit-pxe/orbit/pkg/api"
+)
+
+func TestArgs(t *testing.T) {
+	for _, test := range []struct {
+		name string
+		args func(api.Job) []string
+		job  api.Job
+		want string
+	}{
+		{"image", imageArgs, api.Job{Image: "http://h/a", Disk: "first"}, "-- http://h/a first"},
+		{"image with digest", imageArgs, api.Job{Image: "http://h/a", Disk: "first", SHA256: "0a"}, "--sha256=0a -- http://h/a first"},
+		{"image, all", imageArgs, api.Job{Image: "http://h/a", Disk: "first", Root: "0b", Grow: "last", Hostname: "-n", NewMachineID: true, RemoveHostKeys: true},
+			"--root=0b --grow=last --hostname=-n --new-machine-id --remove-ssh-host-keys -- http://h/a first"},
+		{"save", saveArgs, api.Job{Image: "http://h/a", Disk: "first"}, "-- first http://h/a"},
+		{"save, all", saveArgs, api.Job{Image: "http://h/a", Disk: "-d", Parent: "http://h/b", Scrub: true}, "--parent=http://h/b --scrub -- -d http://h/a"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			if diff := cmp.Diff("--json --wait 30s "+test.want, strings.Join(test.args(test.job), " ")); diff != "" {
+				t.Errorf("arguments (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
