@@ -90,9 +90,10 @@ func (w *write) final() ([]partition.Piece, error) {
 		}
 	}
 	first := min(w.dev.SectorSize(), len(head))
-	for _, p := range []partition.Piece{{Off: int64(first), Data: head[first:]}, {Off: 0, Data: head[:first]}} {
-		if len(p.Data) > 0 {
-			back = append(back, p)
+	second := min(max(first, superblock), len(head))
+	for _, at := range [][2]int{{second, len(head)}, {first, second}, {0, first}} {
+		if at[0] < at[1] {
+			back = append(back, partition.Piece{Off: int64(at[0]), Data: head[at[0]:at[1]]})
 		}
 	}
 	return back, nil

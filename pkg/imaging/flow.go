@@ -19,7 +19,7 @@ type flow struct {
 	source *counter
 	file   io.Closer // the transfer
 	want   string    // SHA-256 of the file in hex, "" where none is to be checked
-	tail   *tail     // what its index tells when it has come by
+	tail   *tail     // what its index tells when it has come by; nil where none can
 }
 
 // counter passes a file on, counting and perhaps hashing it.
@@ -50,13 +50,14 @@ func openStream(ctx context.Context, o WriteOptions, t transfer.Options, want st
 		f.source.sum = sha256.New()
 	}
 	so := stream.Options{MaxMemory: buffers()}
-	if o.trusts() {
-		f.tail = &tail{}
-		so.Wanted, so.Skipped = f.tail.wanted, f.tail.skipped
-	}
+	f.tail = &tail{}
+	so.Wanted, so.Skipped = f.tail.wanted, f.tail.skipped
 	if f.Reader, err = stream.NewReader(f.source, so); err != nil {
 		src.Close()
 		return nil, err
+	}
+	if f.Format() != stream.Zstd && !o.trusts() {
+		f.tail = nil
 	}
 	return &source{name: o.Source, format: string(f.Format()), stored: src.Size(), flow: f}, nil
 }

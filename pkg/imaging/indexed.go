@@ -23,6 +23,7 @@ const (
 type indexed struct {
 	name  string
 	file  *transfer.Ranges
+	again func(context.Context) (*transfer.Ranges, error) // opens the file anew
 	index *image.Index
 	unzip *image.Unpacker
 	bufs  sync.Pool // *fetchBuf
@@ -49,6 +50,9 @@ func openIndexed(ctx context.Context, o WriteOptions, file *transfer.Ranges) (*s
 		return nil, err
 	}
 	d := &indexed{name: o.Source, file: file, index: x, unzip: unzip}
+	d.again = func(ctx context.Context) (*transfer.Ranges, error) {
+		return transfer.OpenRanges(ctx, o.Source, transfer.Options{Patience: o.Patience, Log: o.Log, Tail: 1})
+	}
 	d.bufs.New = func() any { return &fetchBuf{make([]byte, groupSize), make([]byte, image.MaxFrame)} }
 	return &source{
 		name: o.Source, format: "orbit image", stored: file.Size(), spans: d, index: x,
@@ -90,10 +94,21 @@ func (d *indexed) unpack(ctx context.Context, buf *fetchBuf, stored []byte, f im
 		if d.note != nil {
 			d.note(fmt.Sprintf("%v; fetching it again", err))
 		}
-		if err := d.file.ReadRange(ctx, stored, f.Off); err != nil {
+		if err := d.refetch(ctx, stored, f.Off); err != nil {
 			return nil, err
 		}
 	}
+}
+
+// refetch reads p from the file itself: what came with its index is kept in
+// memory, and would be as wrong the next time.
+func (d *indexed) refetch(ctx context.Context, p []byte, off int64) error {
+	file, err := d.again(ctx)
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	return file.ReadRange(ctx, p, off)
 }
 
 func (d *indexed) fetched() int64 { return d.file.Bytes() }

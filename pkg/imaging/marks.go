@@ -1,6 +1,7 @@
 package imaging
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 
@@ -46,9 +47,15 @@ func (t *target) marks(size int64) extent.Set {
 	return s
 }
 
+// superblock is where the second half of the superblock of ext begins, the
+// only one in the head that is neither in the first sector nor has a checksum.
+const superblock = 1536
+
 // clear removes all marks of what the disk was, except where the image has
 // something of its own: that is written over, or there already. The first
-// sector goes first: without it there is no table, whatever else is left.
+// sector goes first: without it there is no table, whatever else is left. Then
+// go the superblocks, before what they speak of. What cannot be cleared does
+// not keep the rest from it.
 func (w *write) clear(ctx context.Context) error {
 	size := w.dev.Size()
 	s := w.target.marks(size)
@@ -62,19 +69,17 @@ func (w *write) clear(ctx context.Context) error {
 		}
 		s = s.Subtract(keep)
 	}
-	first := extent.Range{End: min(int64(w.dev.SectorSize()), size)}
-	if err := w.clearRange(ctx, first); err != nil {
-		return err
-	}
-	if err := w.dev.Sync(); err != nil {
-		return err
-	}
-	for r := range s.All() {
-		if err := w.clearRange(ctx, r); err != nil {
-			return err
+	first := min(int64(w.dev.SectorSize()), size)
+	second := min(max(first, superblock), size)
+	s.Remove(extent.Range{End: second})
+	var failed error
+	for _, step := range [][]extent.Range{{{End: first}}, {{Off: first, End: second}}, s.Ranges()} {
+		for _, r := range step {
+			failed = cmp.Or(failed, w.clearRange(ctx, r))
 		}
+		failed = cmp.Or(failed, w.dev.Sync())
 	}
-	return w.dev.Sync()
+	return failed
 }
 
 func (w *write) clearRange(ctx context.Context, r extent.Range) error {

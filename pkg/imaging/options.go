@@ -32,6 +32,8 @@ type WriteOptions struct {
 	Patience     time.Duration // with a server that sends nothing; 0 is transfer's default
 	Events       api.Sink      // nil: none
 	Log          *slog.Logger  // nil: none
+
+	seam seam // for tests
 }
 
 // complete fills in what was left out, and looks for what cannot be.

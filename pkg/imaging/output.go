@@ -2,13 +2,13 @@ package imaging
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"math"
 	"sync/atomic"
 
 	"golang.org/x/sync/errgroup"
 
-	"github.com/orbit-pxe/orbit/pkg/blockdev"
 	"github.com/orbit-pxe/orbit/pkg/partition"
 	"github.com/orbit-pxe/orbit/pkg/stream"
 )
@@ -24,7 +24,7 @@ const leastZero = 256 << 10
 
 // output lays the blocks of an image on a disk, several at a time.
 type output struct {
-	dev     *blockdev.Device
+	dev     device
 	fresh   bool    // it reads as zeros where nothing was written: zeros need no writing
 	room    int64   // the size of the disk, or no limit
 	held    []*held // parts of the image that are not written but kept
@@ -141,11 +141,11 @@ func (o *output) putRun(ctx context.Context, off int64, data []byte, zero bool) 
 	switch {
 	case !zero:
 		if _, err := o.dev.WriteAt(data, off); err != nil {
-			return err
+			return inRange(off, n, err)
 		}
 	case !o.fresh:
 		if err := o.dev.Zero(ctx, off, n); err != nil {
-			return err
+			return inRange(off, n, err)
 		}
 	}
 	o.written.Add(n)
@@ -174,10 +174,15 @@ func (o *output) putZeros(ctx context.Context, off, n int64) error {
 		}
 	}
 	if err := o.dev.Zero(ctx, off, n); err != nil {
-		return err
+		return inRange(off, n, err)
 	}
 	o.written.Add(n)
 	return nil
+}
+
+// inRange tells which bytes of the disk a transfer was for.
+func inRange(off, n int64, err error) error {
+	return fmt.Errorf("write bytes %d to %d: %w", off, off+n-1, err)
 }
 
 // all is everything that is held back, the head included.

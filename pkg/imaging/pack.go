@@ -28,8 +28,14 @@ type packJob struct {
 	done   chan struct{}  // one value when packed
 }
 
-// readers is how many spans are read at a time.
-const readers = 4
+const (
+	// readers is how many spans are read at a time.
+	readers = 4
+
+	// lossNotes is how many unreadable places an image's description names: it
+	// has room for a MiB.
+	lossNotes = 1000
+)
 
 // pack reads what is in use, hashes and compresses it on all cores, and writes
 // the image in order.
@@ -120,6 +126,9 @@ func (s *save) pack(ctx context.Context, w io.Writer) (*image.Index, error) {
 	if err := g.Wait(); err != nil {
 		return nil, err
 	}
+	if more := s.losses - lossNotes; more > 0 {
+		out.Note(fmt.Sprintf("%d more places could not be read, %s of the disk in all", more, units.Bytes(s.lost)))
+	}
 	if s.parent != nil {
 		s.report.note(api.Write, fmt.Sprintf("%d of %d spans are as in the parent", s.parent.same, s.parent.same+s.parent.other))
 	}
@@ -132,9 +141,11 @@ func (s *save) append(ctx context.Context, out *image.Writer, j *packJob) error 
 		out.Lose(r)
 		s.lost += r.Len()
 		note := fmt.Sprintf("%s of the disk at %s (bytes %d to %d) could not be read: zeros are in their place",
-			units.Bytes(r.Len()), units.Bytes(r.Off), r.Off, r.End-1)
-		out.Note(note)
+			units.Bytes(r.Len()), units.Bytes(s.part.Off+r.Off), s.part.Off+r.Off, s.part.Off+r.End-1)
 		s.report.note(api.Write, note)
+		if s.losses++; s.losses <= lossNotes {
+			out.Note(note)
+		}
 	}
 	if s.parent == nil {
 		return out.Append(j.packed)
@@ -165,5 +176,8 @@ func (s *save) fill(ctx context.Context, j *packJob) error {
 	clear(j.data[clearTo:])
 	applyPatch(&s.patch, span, j.data)
 	image.Mask(s.used, span, j.data)
+	for _, r := range j.lost { // not in use from now on, so zeros whatever the patch says
+		clear(j.data[r.Off-span.Off : r.End-span.Off])
+	}
 	return nil
 }

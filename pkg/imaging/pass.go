@@ -31,8 +31,6 @@ type pass struct {
 	miss atomic.Int64 // spans in a row that differed
 	kept atomic.Int64 // bytes in use that were right already
 	seen atomic.Int64 // bytes in use that are right by now
-
-	decided chan *passJob // never full
 }
 
 // passJob is a frame that is being compared.

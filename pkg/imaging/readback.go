@@ -126,15 +126,29 @@ func (w *write) rewrite(ctx context.Context, frames []image.Frame) error {
 	return w.dev.Sync()
 }
 
-// readBackSums compares the disk with the digests that were taken while writing.
+// readBackSums compares the disk with the digests that were taken while
+// writing, and with zeros where the image is known to be empty.
 func (w *write) readBackSums(ctx context.Context) error {
 	if err := w.dev.DropCache(); err != nil {
 		return err
 	}
+	var empty []image.Frame
+	for _, f := range w.source.frames {
+		if f.Kind == image.Empty {
+			empty = append(empty, f)
+		}
+	}
+	wrong, err := w.wrong(ctx, empty)
+	if err != nil {
+		return err
+	}
 	var mu sync.Mutex
 	var bad []int64
+	for _, f := range wrong {
+		bad = append(bad, f.First)
+	}
 	sums := w.written.sums
-	err := w.each(ctx, len(sums), func(_ context.Context, i int, buf []byte) error {
+	err = w.each(ctx, len(sums), func(_ context.Context, i int, buf []byte) error {
 		s := sums[i]
 		if int64(len(buf)) < s.n {
 			buf = make([]byte, s.n)

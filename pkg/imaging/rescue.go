@@ -22,7 +22,7 @@ func (s *save) readRange(ctx context.Context, p []byte, off int64) ([]extent.Ran
 	if err == nil {
 		return nil, nil
 	}
-	s.report.note(api.Write, fmt.Sprintf("read of %s at %s failed, reading it in pieces: %v", units.Bytes(int64(len(p))), units.Bytes(off), err))
+	s.report.note(api.Write, fmt.Sprintf("read of %s at %s failed, reading it in pieces: %v", units.Bytes(int64(len(p))), units.Bytes(s.part.Off+off), err))
 	var lost extent.Set
 	step := max(s.dev.SectorSize(), s.dev.PhysicalSector())
 	for at := 0; at < len(p); at += step {
@@ -35,7 +35,7 @@ func (s *save) readRange(ctx context.Context, p []byte, off int64) ([]extent.Ran
 			lost.Add(extent.Range{Off: off + int64(at), End: off + int64(at+len(part))})
 			if !s.o.Rescue {
 				return nil, fmt.Errorf("read %s at %s (byte %d), %d times: %w (disk failing? see dmesg; --rescue goes on without what cannot be read)",
-					s.dev.Path(), units.Bytes(off+int64(at)), s.part.Off+off+int64(at), readTries, bare(err))
+					s.dev.Path(), units.Bytes(s.part.Off+off+int64(at)), s.part.Off+off+int64(at), readTries, bare(err))
 			}
 		}
 	}

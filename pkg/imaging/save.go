@@ -49,6 +49,8 @@ type SaveOptions struct {
 	Patience  time.Duration // with a server that takes nothing; 0 is transfer's default
 	Events    api.Sink      // nil: none
 	Log       *slog.Logger  // nil: none
+
+	seam seam // for tests
 }
 
 // DefaultLevel of compression: level 1 takes a third of the time of 3, for a
@@ -59,7 +61,7 @@ const DefaultLevel = 1
 type save struct {
 	o      SaveOptions
 	report *report
-	dev    *blockdev.Device
+	dev    device
 	disk   *blockdev.Disk // nil for a file, a loop device, a partition
 	part   extent.Range   // of the disk that is saved
 	layout *layout.Layout // of part
@@ -68,8 +70,9 @@ type save struct {
 	notes  []string       // what the image has to tell of the save
 	parent *parent        // nil without one
 
-	read atomic.Int64 // bytes of the disk that are done, read or not
-	lost int64        // bytes of used that could not be read
+	read   atomic.Int64 // bytes of the disk that are done, read or not
+	lost   int64        // bytes of used that could not be read
+	losses int          // places they are in
 }
 
 // Save reads a disk into an image. In the Orbit format only what is in use is
@@ -171,7 +174,7 @@ func (s *save) open(ctx context.Context) error {
 		s.tell(u.String() + ": what changes meanwhile will be torn in the image")
 	}
 	s.disk = found.Disk
-	s.dev, err = blockdev.Open(found.Path, blockdev.Options{Direct: true})
+	s.dev, err = s.o.seam.use(blockdev.Open(found.Path, blockdev.Options{Direct: true}))
 	return err
 }
 

@@ -88,12 +88,15 @@ func open(ctx context.Context, o WriteOptions, r *report) (*source, error) {
 		return nil, err
 	}
 	err = m.peek(o.SectorSize)
-	if err == nil && m.flow.Format() == stream.Raw && bytes.HasPrefix(m.head, []byte(qcow2.Magic)) {
+	if err == nil && m.isQcow2() {
 		m.flow.close()
-		if o.Source == "-" || want != "" || o.Stream {
-			return nil, fmt.Errorf("image %s is a qcow2, which cannot be read first to last (give its path or URL, and no sha256)", o.Source)
+		if o.Source != "-" && want == "" && !o.Stream {
+			m, err := openRanges(ctx, o, t, r, openQcow2)
+			if m != nil || err != nil {
+				return m, err
+			}
 		}
-		return openRanges(ctx, o, t, r, openQcow2)
+		return nil, fmt.Errorf("image %s is a qcow2, which cannot be read first to last (give its path, or the URL of a server that gives parts of files, and no sha256)", o.Source)
 	}
 	if err != nil {
 		m.flow.close()
@@ -119,11 +122,20 @@ func openRanges(ctx context.Context, o WriteOptions, t transfer.Options, r *repo
 	if err == nil && m != nil {
 		err = m.lookAt(ctx)
 	}
-	if m == nil || err != nil {
+	switch {
+	case m == nil:
 		file.Close()
+		return nil, err
+	case err != nil:
+		m.spans.close()
 		return nil, err
 	}
 	return m, nil
+}
+
+// isQcow2 tells whether a stream, of which head has come, is a qcow2 file.
+func (m *source) isQcow2() bool {
+	return m.flow.Format() == stream.Raw && bytes.HasPrefix(m.head, []byte(qcow2.Magic))
 }
 
 // lookAt reads head and table where spans are at hand.
@@ -160,7 +172,7 @@ func (m *source) peek(asked int) error {
 	if n == 0 {
 		return fmt.Errorf("image %s is empty", m.name)
 	}
-	if ext := compressed(m.name); ext != "" && m.flow.Format() == stream.Raw {
+	if ext := compressed(m.name); ext != "" && m.flow.Format() == stream.Raw && !(ext == ".qcow2" && m.isQcow2()) {
 		return fmt.Errorf("image %s is not what its name says: it does not begin like a %s file (damaged, or another file behind that name?)", m.name, ext)
 	}
 	return m.readTable(asked)

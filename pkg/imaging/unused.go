@@ -8,6 +8,7 @@ import (
 	"github.com/orbit-pxe/orbit/pkg/api"
 	"github.com/orbit-pxe/orbit/pkg/extent"
 	"github.com/orbit-pxe/orbit/pkg/image"
+	"github.com/orbit-pxe/orbit/pkg/partition"
 	"github.com/orbit-pxe/orbit/pkg/units"
 )
 
@@ -30,8 +31,9 @@ func (e *ZeroError) Error() string {
 	return fmt.Sprintf("%s does not read as zeros at %s though it was zeroed (failing disk?)", e.Disk, units.Bytes(e.Off))
 }
 
-// unused gives the parts of the disk that are not the image's.
-func (w *write) unused() extent.Set {
+// unused gives the parts of the disk that are neither the image's nor those
+// of its table on this disk.
+func (w *write) unused(table []partition.Piece) extent.Set {
 	if w.target.file && w.target.room == unlimited {
 		return w.source.used.Complement(extent.Range{End: w.source.length})
 	}
@@ -42,25 +44,43 @@ func (w *write) unused() extent.Set {
 	for _, h := range w.out.all(w.source.head) {
 		s.Add(extent.Range{Off: h.off, End: h.off + int64(len(h.data))})
 	}
+	for _, p := range table {
+		s.Add(extent.Range{Off: p.Off, End: p.Off + int64(len(p.Data))})
+	}
 	return s.Complement(extent.Range{End: w.dev.Size()})
 }
 
 // clearUnused does what is wanted of the space that is not in use.
 func (w *write) clearUnused(ctx context.Context) error {
-	switch w.o.Unused {
-	case Discard:
-		return w.discard(ctx)
-	case Zero:
-		return w.zeroUnused(ctx)
+	if w.o.Unused == Keep {
+		return nil
 	}
-	return nil
+	parts, err := w.final()
+	if err != nil {
+		return err
+	}
+	begin := w.begin
+	if !w.changed && w.holdsAll(parts) {
+		// The disk holds all of the image, and will whatever becomes of the rest.
+		begin = func(context.Context) error { return nil }
+	}
+	if w.o.Unused == Discard {
+		return w.discard(ctx, w.unused(parts), begin)
+	}
+	return w.zeroUnused(ctx, w.unused(parts), begin)
 }
 
-func (w *write) discard(ctx context.Context) error {
+func (w *write) discard(ctx context.Context, unused extent.Set, begin func(context.Context) error) error {
 	n := int64(0)
-	for r := range w.unused().All() {
-		if err := w.begin(ctx); err != nil {
+	for r := range unused.All() {
+		if err := begin(ctx); err != nil {
 			return err
+		}
+		// Whole sectors only, as disks want it.
+		sector := int64(w.dev.SectorSize())
+		r.Off, r.End = (r.Off+sector-1)/sector*sector, r.End/sector*sector
+		if r.Empty() {
+			continue
 		}
 		err := w.dev.Discard(r.Off, r.Len())
 		if errors.Is(err, errors.ErrUnsupported) {
@@ -77,9 +97,9 @@ func (w *write) discard(ctx context.Context) error {
 }
 
 // zeroUnused zeros what is not zeros, and looks whether that helped.
-func (w *write) zeroUnused(ctx context.Context) error {
+func (w *write) zeroUnused(ctx context.Context, unused extent.Set, begin func(context.Context) error) error {
 	var pieces []extent.Range
-	for r := range w.unused().All() {
+	for r := range unused.All() {
 		for r.Off < r.End {
 			end := min((r.Off/image.Span+1)*image.Span, r.End)
 			pieces = append(pieces, extent.Range{Off: r.Off, End: end})
@@ -92,7 +112,7 @@ func (w *write) zeroUnused(ctx context.Context) error {
 		if err := readAll(w.dev, data, r.Off); err == nil && isZeroAll(data) {
 			return nil
 		}
-		if err := w.begin(ctx); err != nil {
+		if err := begin(ctx); err != nil {
 			return err
 		}
 		if err := w.dev.Zero(ctx, r.Off, r.Len()); err != nil {

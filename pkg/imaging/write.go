@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/orbit-pxe/orbit/pkg/api"
-	"github.com/orbit-pxe/orbit/pkg/blockdev"
 )
 
 // write is one image on its way to one disk.
@@ -19,7 +18,7 @@ type write struct {
 	target *target
 	plan   *Plan
 
-	dev     *blockdev.Device
+	dev     device
 	out     *output
 	start   time.Time
 	bytes   int64 // of the image, once all is written
@@ -42,9 +41,10 @@ func Write(ctx context.Context, o WriteOptions) (*Receipt, error) {
 	if err := w.plan.Err(); err != nil {
 		return nil, w.refuse(err)
 	}
-	if w.dev, err = w.target.open(w.source.spans != nil && !o.Full); err != nil {
+	if w.dev, err = o.seam.use(w.target.open(w.source.spans != nil && !o.Full)); err != nil {
 		return nil, w.refuse(err)
 	}
+	w.changed = w.target.fresh // what the file held is gone
 	w.report.done(api.PlanStep, 0, w.target.String())
 
 	if err := w.run(ctx); err != nil {
@@ -207,10 +207,8 @@ func (w *write) verify(ctx context.Context) error {
 		if got := m.flow.sum(); m.flow.want != "" && got != m.flow.want {
 			return &HashError{Source: m.name, Want: m.flow.want, Got: got}
 		}
-		if w.o.trusts() {
-			if err := m.flow.tail.check(&w.o); err != nil {
-				return err
-			}
+		if err := m.flow.tail.check(&w.o); err != nil {
+			return err
 		}
 	}
 	if w.o.Verify == VerifyDisk {
