@@ -25,9 +25,9 @@ const (
 // size bytes.
 //
 // A file is emptied by its size alone. Its blocks stay its own, beyond its end
-// and full of zeros, as those are that were allocated ahead of writing: the
-// kernel frees them when it is done with the file for the first time. So no
-// tree of free space changes. A file is removed by taking out its name, freeing
+// and full of zeros, as those are that were allocated ahead of writing: they are
+// freed when the file was written to and is closed, or is deleted. So no tree of
+// free space changes. A file is removed by taking out its name, freeing
 // its inode, and giving its blocks, which are few, to the list of blocks that
 // its group keeps for its trees' growth: the kernel takes from there, and gives
 // back what is too much. What shares blocks with another file leaves them as

@@ -98,6 +98,19 @@ func xfsGrow(t *testing.T, path string, size int) {
 	}
 }
 
+func xfsAppend(t *testing.T, path string) {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.WriteString("x"); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // TestXFSShapes has files and directories of shapes that few have. What is
 // changed is written into the volume itself, which may be large.
 func TestXFSShapes(t *testing.T) {
@@ -108,6 +121,20 @@ func TestXFSShapes(t *testing.T) {
 	}{
 		"a log in many pieces": {xfsCases[3], func(t *testing.T, dir string) map[string]string {
 			xfsPieces(t, filepath.Join(dir, log), 900)
+			return nil
+		}},
+		"a log made ahead": {xfsCases[1], func(t *testing.T, dir string) map[string]string {
+			f, err := os.OpenFile(filepath.Join(dir, log), os.O_WRONLY, 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer f.Close()
+			const keepSize = 1
+			for i := range int64(2) { // as the journal does
+				if err := syscall.Fallocate(int(f.Fd()), uint32(i)*keepSize, i<<20, 1<<20); err != nil {
+					t.Fatal(err)
+				}
+			}
 			return nil
 		}},
 		"a log that shares": {xfsCases[1], func(t *testing.T, dir string) map[string]string {
@@ -196,11 +223,11 @@ func TestXFSShapes(t *testing.T) {
 			}
 			maptest.Tool(t, "xfs_repair", "-n", "-o", "force_geometry", volume)
 			dir, unmount = maptest.Mount(t, volume, "xfs")
-			defer unmount()
 			for _, name := range p.Emptied {
 				if b, err := os.ReadFile(filepath.Join(dir, name)); len(b) > 0 || err != nil {
 					t.Errorf("%s has %d bytes (%v)", name, len(b), err)
 				}
+				xfsAppend(t, filepath.Join(dir, name)) // what it has beyond is freed
 			}
 			for _, name := range p.Removed {
 				if _, err := os.Lstat(filepath.Join(dir, name)); !errors.Is(err, os.ErrNotExist) {
@@ -210,6 +237,14 @@ func TestXFSShapes(t *testing.T) {
 			for name, want := range stays {
 				if b, err := os.ReadFile(filepath.Join(dir, name)); err != nil || string(b) != want {
 					t.Errorf("%s differs (%v)", name, err)
+				}
+			}
+			unmount()
+			maptest.Tool(t, "xfs_repair", "-n", "-o", "force_geometry", volume)
+			dir, unmount = maptest.Mount(t, volume, "xfs")
+			for _, name := range p.Emptied {
+				if info, err := os.Stat(filepath.Join(dir, name)); err != nil || info.Sys().(*syscall.Stat_t).Blocks > 8 {
+					t.Errorf("%s: %d blocks (%v)", name, info.Sys().(*syscall.Stat_t).Blocks, err)
 				}
 			}
 			for _, name := range slices.Concat(xfsPaths(emptied), xfsPaths(removed)) {

@@ -18,6 +18,7 @@ const (
 	formatList   = 2
 	formatTree   = 3
 	flagRealtime = 0x1
+	flagAhead    = 0x2 // blocks beyond the end are kept on purpose
 	flagReflink  = 0x2 // of the second flags
 	flagBigtime  = 0x8
 	flagWide     = 0x10 // counts of extents have more bits
@@ -200,10 +201,11 @@ func (x *xfsVolume) cut(in *xfsInode) (bool, error) {
 		}
 		return x.zero(e.disk)
 	})
-	if err != nil || in.u64(inodeSize) == 0 {
+	if err != nil || !any {
 		return any, err
 	}
 	in.put64(inodeSize, 0)
+	in.put16(90, in.u16(90)&^flagAhead)
 	x.change(in.xfsBlock)
 	return any, nil
 }
