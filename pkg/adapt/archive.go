@@ -34,7 +34,19 @@ func walk(ctx context.Context, r io.Reader, fn func(e entry, content io.Reader) 
 		return fmt.Errorf("read archive: %w", err)
 	}
 	defer s.Close()
-	tr, n, names := tar.NewReader(untilDone{ctx, s}), 0, 0
+	if err := scan(untilDone{ctx, s}, fn); err != nil {
+		return err
+	}
+	// The end marks and checksums of the compression are behind tar's.
+	if _, err := io.Copy(io.Discard, s); err != nil {
+		return fmt.Errorf("read archive: %w", err)
+	}
+	return nil
+}
+
+// scan is walk for an archive that is not compressed.
+func scan(r io.Reader, fn func(e entry, content io.Reader) error) error {
+	tr, n, names := tar.NewReader(r), 0, 0
 	for ; ; n++ {
 		h, err := tr.Next()
 		if errors.Is(err, io.EOF) {
@@ -47,19 +59,15 @@ func walk(ctx context.Context, r io.Reader, fn func(e entry, content io.Reader) 
 			return fmt.Errorf("read archive: more than %d members or %d MiB of names", maxEntries, maxNames>>20)
 		}
 		e, err := admit(h)
-		if err != nil {
-			return fmt.Errorf("archive member %q: %w", h.Name, err)
+		if err == nil {
+			err = fn(e, tr)
 		}
-		if err := fn(e, tr); err != nil {
+		if err != nil {
 			return fmt.Errorf("archive member %q: %w", h.Name, err)
 		}
 	}
 	if n == 0 {
 		return errors.New("read archive: it is empty, or no tar archive")
-	}
-	// The end marks and checksums of the compression are behind tar's.
-	if _, err := io.Copy(io.Discard, s); err != nil {
-		return fmt.Errorf("read archive: %w", err)
 	}
 	return nil
 }
@@ -131,45 +139,49 @@ func member(name string) (string, error) {
 
 // summary is what an archive would put into a system.
 type summary struct {
-	files  int
-	bytes  int64 // of content
-	xattrs bool  // some members have extended attributes
+	dirs   map[string]bool // of every name in it, whether it is a directory
+	bytes  int64           // of content
+	xattrs bool            // some members have extended attributes
 }
 
 // inspect reads a whole archive as unpack will, and writes nothing.
 func inspect(ctx context.Context, r io.Reader) (summary, error) {
-	var s summary
-	dirs := map[string]bool{} // of every name, whether it is a directory
-	err := walk(ctx, r, func(e entry, content io.Reader) error {
-		if e.Typeflag == tar.TypeXGlobalHeader {
-			return nil
-		}
-		isDir := e.Typeflag == tar.TypeDir
-		for dir := parent(e.name); dir != ""; dir = parent(dir) {
-			if was, ok := dirs[dir]; ok && !was {
-				return fmt.Errorf("the archive has %s both as a directory and as something else", dir)
-			} else if ok {
-				break
-			}
-			dirs[dir] = true
-		}
-		if was, ok := dirs[e.name]; ok && was != isDir {
-			return errors.New("the archive has it both as a directory and as something else")
-		}
-		if len(dirs) > 2*maxEntries {
-			return fmt.Errorf("more than %d directories", 2*maxEntries)
-		}
-		dirs[e.name] = isDir
-		for k := range e.PAXRecords {
-			s.xattrs = s.xattrs || strings.HasPrefix(k, "SCHILY.xattr.")
-		}
-		s.files++
-		if s.bytes += e.Size; s.bytes < 0 || s.bytes > 1<<50 {
-			return errors.New("larger than any disk")
-		}
+	s := summary{dirs: map[string]bool{}}
+	return s, walk(ctx, r, s.add)
+}
+
+var errBoth = errors.New("the archive has it both as a directory and as something else")
+
+// add refuses what would not end as it is in the archive.
+func (s *summary) add(e entry, _ io.Reader) error {
+	if e.Typeflag == tar.TypeXGlobalHeader {
 		return nil
-	})
-	return s, err
+	}
+	isDir := e.Typeflag == tar.TypeDir
+	for dir := parent(e.name); dir != ""; dir = parent(dir) {
+		was, ok := s.dirs[dir]
+		if ok && !was {
+			return fmt.Errorf("%s: %w", dir, errBoth)
+		}
+		if ok {
+			break
+		}
+		s.dirs[dir] = true
+	}
+	if was, ok := s.dirs[e.name]; ok && was != isDir {
+		return errBoth
+	}
+	s.dirs[e.name] = isDir
+	if len(s.dirs) > 2*maxEntries {
+		return fmt.Errorf("more than %d directories", 2*maxEntries)
+	}
+	for k := range e.PAXRecords {
+		s.xattrs = s.xattrs || strings.HasPrefix(k, "SCHILY.xattr.")
+	}
+	if s.bytes += e.Size; s.bytes < 0 || s.bytes > 1<<50 {
+		return errors.New("larger than any disk")
+	}
+	return nil
 }
 
 // unpack stages the members of an archive. Directories that are there keep

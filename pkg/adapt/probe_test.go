@@ -38,23 +38,25 @@ func TestProbe(t *testing.T) {
 }
 
 func FuzzProbe(f *testing.F) {
-	for _, seed := range []struct {
-		off   int
-		magic string
-	}{{0, "XFSB\x00\x00\x10\x00\x00\x00\x00\x00\x00\x01\x00\x00"}, {0x438, "\x53\xef"}, {0x10040, "_BHRfS_M"}, {4086, "SWAPSPACE2"}, {0x218, "LVM2 001"}, {510, "\x55\xaa"}} {
-		f.Add(append(bytes.Repeat([]byte{0}, seed.off), seed.magic...))
-	}
-	f.Fuzz(func(t *testing.T, b []byte) {
-		v, err := probe(bytes.NewReader(b))
+	f.Add(uint32(0), []byte("XFSB\x00\x00\x10\x00\x00\x00\x00\x00\x00\x01\x00\x00"))
+	f.Add(uint32(0x400), append(make([]byte, 0x38), "\x53\xef"...))
+	f.Add(uint32(0x10040), append([]byte("_BHRfS_M"), make([]byte, 0x100)...))
+	f.Add(uint32(1024), append([]byte("\x01\x00\x00\x00\xff\xff\xff\xff"), make([]byte, 100)...))
+	f.Add(uint32(4086), []byte("SWAPSPACE2"))
+	f.Add(uint32(510), []byte("\x55\xaa"))
+	f.Fuzz(func(t *testing.T, off uint32, b []byte) {
+		// A swap area if b is nowhere else, to have more than one thing there.
+		disk := make([]byte, probeSize)
+		copy(disk[4086:], "SWAPSPACE2")
+		copy(disk[off%probeSize:], b)
+		v, err := probe(bytes.NewReader(disk))
 		if err != nil {
 			t.Fatal(err)
 		}
-		if v.Covers < 0 || v.Block < 0 {
-			t.Errorf("volume %+v", v)
-		}
-		// Whatever it is, these must not fail.
 		p := &part{volume: v}
-		_, _ = p.growable(), v.target(1<<40)
+		if n := v.target(1 << 40); v.Covers < 0 || v.Block < 0 || n < 0 || n > 1<<40 {
+			t.Errorf("%+v, target %d, %v", v, n, p.growable())
+		}
 	})
 }
 
