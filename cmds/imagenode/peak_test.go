@@ -14,7 +14,7 @@ import (
 // detector needs as much again.)
 func TestPeakMemory(t *testing.T) {
 	source := filepath.Join(t.TempDir(), "image.zst")
-	if err := os.WriteFile(source, packed(t, image(t, 256*mib)), 0o666); err != nil {
+	if err := os.WriteFile(source, packed(t, diskImage(t, 256*mib)), 0o666); err != nil {
 		t.Fatal(err)
 	}
 	cmd := program(t, source, filepath.Join(t.TempDir(), "disk"))

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/orbit-pxe/orbit/pkg/adapt"
 	"github.com/orbit-pxe/orbit/pkg/api"
 	"github.com/orbit-pxe/orbit/pkg/image"
 	"github.com/orbit-pxe/orbit/pkg/imaging"
@@ -51,13 +52,14 @@ examples:
   imagenode --json http://10.0.0.1:8080/images/node.zst bus=nvme,size\>=400G
   ssh other 'cat node.img.xz' | imagenode - /dev/sdb
 
-exit codes: 0 written (--dry-run: could be)   1 failed, the disk has no table
+exit codes: 0 written (--dry-run: could be)   1 failed; the message tells what the disk holds
             2 usage                           3 refused, nothing was changed
 `
 
 // order is what the command line asks for.
 type order struct {
 	imaging.WriteOptions
+	adapt   adapt.Options
 	dryRun  bool
 	mode    progress.Mode
 	receipt string
@@ -75,12 +77,18 @@ func run(ctx context.Context, stdin io.Reader, stdout, stderr io.Writer, args []
 	o.Stdin, o.Sum = stdin, o.receipt != ""
 	// Garbage is scarce here and buffers are many: collect it early.
 	debug.SetGCPercent(50)
+	if !o.adapt.Empty() {
+		o.Fits = o.fits
+	}
 	if o.dryRun {
 		return dryRun(ctx, o, stdout)
 	}
 	p := progress.New(stdout, o.mode)
 	o.Events = p.Sink()
 	receipt, err := imaging.Write(ctx, o.WriteOptions)
+	if err == nil {
+		err = o.finish(ctx, receipt)
+	}
 	p.Close()
 	if err != nil {
 		return err
@@ -88,7 +96,18 @@ func run(ctx context.Context, stdin io.Reader, stdout, stderr io.Writer, args []
 	if o.mode != progress.JSON {
 		fmt.Fprintln(stdout, receipt)
 	}
-	return save(o.receipt, receipt)
+	return nil
+}
+
+// finish does what follows when the image is on the disk.
+func (o *order) finish(ctx context.Context, r *imaging.Receipt) error {
+	if err := save(o.receipt, r); err != nil || o.adapt.Empty() {
+		return err
+	}
+	if err := o.fit(ctx, r.Dest); err != nil {
+		return fmt.Errorf("the image is on %s, whole, but: %w", r.Dest, err)
+	}
+	return nil
 }
 
 func dryRun(ctx context.Context, o *order, stdout io.Writer) error {
@@ -127,6 +146,7 @@ func parse(args []string, stdout io.Writer) (*order, error) {
 	f.BoolVar(&o.Full, "full", false, "write everything, whatever the disk holds")
 	f.StringVar((*string)(&o.Verify), "verify", string(imaging.VerifyStream), "`HOW`: stream, check all that is written on its way; disk, also read it back")
 	f.StringVar((*string)(&o.Unused), "unused", string(imaging.Keep), "`WHAT` becomes of unused space: keep, discard, or zero (which is checked)")
+	o.adaptFlags(f)
 	f.BoolVar(&asJSON, "json", false, "print progress as JSON lines")
 	f.StringVar(&o.receipt, "receipt", "", "write what was done into `FILE`, as JSON")
 	f.IntVar(&o.SectorSize, "sector-size", 0, "`BYTES` of a sector of the disks the image was made for, if it does not say")

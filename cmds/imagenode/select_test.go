@@ -29,7 +29,7 @@ func TestTwoDisksMatch(t *testing.T) {
 		}
 	}
 	source := filepath.Join(t.TempDir(), "image")
-	if err := os.WriteFile(source, image(t, 16*mib), 0o666); err != nil {
+	if err := os.WriteFile(source, diskImage(t, 16*mib), 0o666); err != nil {
 		t.Fatal(err)
 	}
 	self := program(t)

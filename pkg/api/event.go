@@ -13,6 +13,7 @@ const (
 	Write    Step = "write"    // bytes written to (image) or read from (save) the disk
 	Verify   Step = "verify"   // digests compared
 	Commit   Step = "commit"   // partition table written, reread by the kernel
+	Adapt    Step = "adapt"    // the system fitted to its disk and machine
 	KexecTo  Step = "kexec"    // the installed system's kernel loaded and started
 	Up       Step = "up"       // the installed system answers
 )

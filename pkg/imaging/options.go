@@ -2,6 +2,7 @@ package imaging
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/orbit-pxe/orbit/pkg/api"
 	"github.com/orbit-pxe/orbit/pkg/image"
+	"github.com/orbit-pxe/orbit/pkg/partition"
 )
 
 // WriteOptions say what to write where.
@@ -32,6 +34,11 @@ type WriteOptions struct {
 	Patience     time.Duration // with a server that sends nothing; 0 is transfer's default
 	Events       api.Sink      // nil: none
 	Log          *slog.Logger  // nil: none
+
+	// Fits is asked, before the first byte is changed, whether what is to be done
+	// with the system afterwards goes together with the image's partition table and
+	// the disk. May be nil.
+	Fits func(ctx context.Context, table *partition.Table, disk string, file bool) error
 
 	seam seam // for tests
 }

@@ -81,6 +81,11 @@ func judge(ctx context.Context, o *WriteOptions, m *source, t *target) *Plan {
 		}
 		p.Cut = cut
 	}
+	if o.Fits != nil {
+		if err := o.Fits(ctx, m.table, t.path, t.file); err != nil {
+			p.Refusals = append(p.Refusals, err)
+		}
+	}
 	p.Check = check(o, m)
 	if m.table.GPT != nil && t.room != unlimited && m.table.End < t.room {
 		p.Change = "backup partition table moves to the end of the disk, " + units.Bytes(t.room-m.table.End) + " further on"
