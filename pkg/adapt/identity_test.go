@@ -212,32 +212,6 @@ func TestSeedOfHostname(t *testing.T) {
 	}
 }
 
-func TestReadSeed(t *testing.T) {
-	for name, tc := range map[string]struct {
-		files map[string]string
-		want  *Seed // nil: an error
-	}{
-		"all":             {map[string]string{"user-data": "u", "meta-data": "instance-id: i", "network-config": "n"}, &Seed{[]byte("u"), []byte("instance-id: i"), []byte("n")}},
-		"only user-data":  {map[string]string{"user-data": "u"}, &Seed{UserData: []byte("u")}},
-		"no user-data":    {map[string]string{"meta-data": "instance-id: i"}, nil},
-		"useless":         {map[string]string{"user-data": "u", "meta-data": ""}, nil},
-		"too large":       {map[string]string{"user-data": strings.Repeat("x", maxFile+1)}, nil},
-		"empty user-data": {map[string]string{"user-data": ""}, &Seed{UserData: []byte{}}},
-	} {
-		got, err := ReadSeed(func(name string) ([]byte, error) {
-			if text, ok := tc.files[name]; ok {
-				return []byte(text), nil
-			}
-			return nil, os.ErrNotExist
-		})
-		if (err == nil) != (tc.want != nil) {
-			t.Errorf("%s: %v", name, err)
-		} else if diff := cmp.Diff(tc.want, got); err == nil && diff != "" {
-			t.Errorf("%s (-want +got):\n%s", name, diff)
-		}
-	}
-}
-
 func TestParseKeys(t *testing.T) {
 	text := "# comment\n\n" + key(1) + "\r\n\tno-pty,command=\"a b\" " + key(2) + "\n"
 	got, err := ParseKeys("ann", []byte(text))

@@ -2,9 +2,7 @@ package adapt
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
-	"io/fs"
 )
 
 // seedDir is where cloud-init looks for the data of its NoCloud source.
@@ -15,25 +13,6 @@ type Seed struct {
 	UserData      []byte // nil is an empty one
 	MetaData      []byte // nil is one with a new instance-id, and the hostname if that is set
 	NetworkConfig []byte // nil is none
-}
-
-// ReadSeed takes a seed from where its files are: read gives one of them by its
-// name, and fs.ErrNotExist if there is none. There must be a user-data.
-func ReadSeed(read func(name string) ([]byte, error)) (*Seed, error) {
-	s := &Seed{}
-	for _, f := range []struct {
-		name string
-		data *[]byte
-	}{{"user-data", &s.UserData}, {"meta-data", &s.MetaData}, {"network-config", &s.NetworkConfig}} {
-		b, err := read(f.name)
-		if err != nil && (f.name == "user-data" || !errors.Is(err, fs.ErrNotExist)) {
-			return nil, fmt.Errorf("nocloud seed: %w", err)
-		}
-		if *f.data = b; err != nil {
-			*f.data = nil
-		}
-	}
-	return s, s.check()
 }
 
 // check refuses what cloud-init would not take.
