@@ -69,7 +69,7 @@ var values = map[string]bool{"pkg/api": true, "pkg/extent": true, "pkg/units": t
 // the head needs.
 var forbidden = []string{
 	"text/template", "html/template", "encoding/gob", "encoding/xml", "go/ast",
-	module + "pkg/head", module + "pkg/sign/secret", module + "pkg/imaging/convert", "github.com/pin/tftp",
+	module + "pkg/head", module + "pkg/sign/secret", module + "pkg/imaging/imagefile", "github.com/pin/tftp",
 }
 
 type goPackage struct {

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"time"
@@ -117,10 +116,9 @@ func describe(f *imageFile) description {
 
 // signedBy reads which key a signature says it was made with.
 func signedBy(sig []byte) *signature {
-	_, err := sign.PublicKey{}.Verify(nil, sig)
-	var key *sign.KeyError
-	if errors.As(err, &key) {
-		return &signature{Key: key.Got.String()}
+	id, err := sign.SignerOf(sig)
+	if err != nil {
+		return &signature{Error: err.Error()}
 	}
-	return &signature{Error: err.Error()}
+	return &signature{Key: id.String()}
 }

@@ -119,7 +119,10 @@ func dash(s string) string { return cmp.Or(clean(s), "-") }
 // clean keeps what an image says of itself from steering the terminal.
 func clean(s string) string {
 	return strings.Map(func(r rune) rune {
-		if !strconv.IsPrint(r) {
+		switch {
+		case r == '\t', r == '\n':
+			return ' '
+		case !strconv.IsPrint(r):
 			return '?'
 		}
 		return r

@@ -1,0 +1,145 @@
+package imagefile
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/orbit-pxe/orbit/pkg/api"
+	"github.com/orbit-pxe/orbit/pkg/imaging"
+)
+
+// Options say what to convert into what.
+type Options struct {
+	Source   string         // path or URL of an image, or a block device
+	Dest     string         // path of a regular file
+	Format   imaging.Format // of Dest; "" is told from its name, see FormatOf
+	Level    int            // of zstd, 1 to 22; 0 is imaging.DefaultLevel
+	Sector   int            // bytes, of the disk that a raw image or a qcow2 is of; 0: as its GPT tells, else 512
+	Whole    bool           // take for in use what is not
+	Sum      bool           // write Dest.sha256, too
+	Force    bool           // convert a disk that is mounted
+	Tool     string         // by what, with its version
+	Patience time.Duration  // with a server that sends nothing; 0 is transfer's default
+	Events   api.Sink       // nil: none
+	Log      *slog.Logger   // nil: none
+}
+
+// FormatOf tells the format that a file is to have from its name: raw.zst from
+// .raw.zst, Orbit from any other .zst, raw from .raw, .img, .dd and .bin.
+func FormatOf(name string) (imaging.Format, error) {
+	lower := strings.ToLower(filepath.Base(name))
+	switch ext := filepath.Ext(lower); {
+	case strings.HasSuffix(lower, ".raw.zst"):
+		return imaging.RawZstd, nil
+	case ext == ".zst":
+		return imaging.Orbit, nil
+	case ext == ".raw", ext == ".img", ext == ".dd", ext == ".bin":
+		return imaging.Raw, nil
+	}
+	return "", fmt.Errorf("%s: its name tells no format (want .img.zst for an Orbit image, .raw.zst, .raw or .img; or say it with --format)", name)
+}
+
+// Convert makes an image file of another one or of a disk. Dest gets its name
+// when it is complete and on stable storage.
+func Convert(ctx context.Context, o Options) (*imaging.Receipt, error) {
+	if err := o.complete(); err != nil {
+		return nil, err
+	}
+	if st, err := os.Stat(o.Source); err == nil && st.Mode()&os.ModeType == os.ModeDevice {
+		return imaging.Save(ctx, imaging.SaveOptions{
+			Disk: o.Source, Dest: o.Dest, Format: o.Format, Level: o.Level, Whole: o.Whole && o.Format == imaging.Orbit,
+			Sum: o.Sum, Force: o.Force, Tool: o.Tool, Events: o.Events, Log: o.Log,
+		})
+	}
+	begun := time.Now()
+	out, err := create(o.Dest)
+	if err != nil {
+		return nil, err
+	}
+	defer out.discard()
+	r := &imaging.Receipt{Source: o.Source, Dest: o.Dest, Format: string(o.Format)}
+	if o.Format == imaging.Raw {
+		err = o.unpack(ctx, out, r)
+	} else {
+		err = o.pack(ctx, out, r)
+	}
+	if err == nil {
+		err = context.Cause(ctx)
+	}
+	if err == nil {
+		r.Stored, r.SHA256, err = out.publish(o.Sum)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s to %s: %w", o.Source, o.Dest, err)
+	}
+	r.Time = time.Now().UTC()
+	r.Seconds = r.Time.Sub(begun).Seconds()
+	r.Rate = float64(r.Bytes) / r.Seconds
+	return r, nil
+}
+
+func (o *Options) complete() error {
+	if o.Source == "" || o.Dest == "" || o.Source == "-" || o.Dest == "-" {
+		return errors.New("want the names of two files")
+	}
+	o.Level, o.Tool = cmp.Or(o.Level, imaging.DefaultLevel), cmp.Or(o.Tool, "orbit")
+	if o.Events == nil {
+		o.Events = api.Discard
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	switch o.Format {
+	case "":
+		var err error
+		o.Format, err = FormatOf(o.Dest)
+		return err
+	case imaging.Orbit, imaging.Raw, imaging.RawZstd:
+		return nil
+	}
+	return fmt.Errorf("unknown format %q: want %s, %s or %s", o.Format, imaging.Orbit, imaging.Raw, imaging.RawZstd)
+}
+
+// unpack makes a raw file with holes, as imagenode writes a disk.
+func (o *Options) unpack(ctx context.Context, out *output, r *imaging.Receipt) error {
+	got, err := imaging.Write(ctx, imaging.WriteOptions{
+		Source: o.Source, Disk: out.path, SectorSize: o.Sector, Patience: o.Patience, Events: o.Events, Log: o.Log,
+	})
+	if err != nil {
+		return err
+	}
+	r.Bytes, r.Used, r.Root, r.Table, r.Notes = got.Bytes, got.Used, got.Root, got.Table, got.Notes
+	return out.open()
+}
+
+// pack compresses a disk, with an index or without.
+func (o *Options) pack(ctx context.Context, out *output, r *imaging.Receipt) error {
+	d, err := o.openDisk(ctx, out)
+	if err != nil {
+		return err
+	}
+	defer d.close()
+	if err := out.open(); err != nil {
+		return err
+	}
+	r.Bytes = d.size
+	if o.Format == imaging.RawZstd {
+		return o.compress(ctx, out.file, d)
+	}
+	if err := d.survey(ctx, o); err != nil {
+		return err
+	}
+	x, err := o.writeImage(ctx, out.file, d)
+	if err != nil {
+		return err
+	}
+	r.Used, r.Root, r.Table, r.Notes = d.used.Len(), x.Root().String(), d.meta.Scheme, d.meta.Notes
+	return nil
+}
