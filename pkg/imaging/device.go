@@ -20,6 +20,7 @@ type device interface {
 	Close() error
 
 	Path() string
+	IsFile() bool
 	Size() int64
 	SectorSize() int
 	PhysicalSector() int

@@ -47,7 +47,7 @@ func (s *save) pack(ctx context.Context, w io.Writer) (*image.Index, error) {
 	}
 	defer packer.Close()
 	out, err := image.NewWriter(w, image.Index{
-		Size: s.part.Len(), Sector: s.dev.SectorSize(), Used: s.used, Meta: s.meta(),
+		Size: s.part.Len(), Sector: s.sector, Used: s.used, Meta: s.meta(),
 	})
 	if err != nil {
 		return nil, err

@@ -64,6 +64,7 @@ type save struct {
 	dev    device
 	disk   *blockdev.Disk // nil for a file, a loop device, a partition
 	part   extent.Range   // of the disk that is saved
+	sector int            // bytes, logical
 	layout *layout.Layout // of part
 	used   extent.Set     // of part, relative to it
 	patch  scrub.Patch    // what is scrubbed: read in place of what is on the disk

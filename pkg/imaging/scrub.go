@@ -27,7 +27,7 @@ func (s *save) scrub(ctx context.Context, from io.ReaderAt) error {
 	}
 	s.tell(fmt.Sprintf("scrubbed: %d files emptied, %d removed", len(s.patch.Emptied), len(s.patch.Removed)))
 	var err error
-	s.layout, err = layout.Read(ctx, s.patch.Reader(from), s.part.Len(), s.dev.SectorSize())
+	s.layout, err = layout.Read(ctx, s.patch.Reader(from), s.part.Len(), s.sector)
 	if err != nil {
 		return err
 	}

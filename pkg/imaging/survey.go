@@ -15,6 +15,7 @@ import (
 // use. What is not understood is in use, all of it.
 func (s *save) survey(ctx context.Context) error {
 	s.part = extent.Range{End: s.dev.Size()}
+	s.sector = s.sectorSize()
 	if s.o.Partition != 0 {
 		if err := s.selectPartition(); err != nil {
 			return err
@@ -22,7 +23,7 @@ func (s *save) survey(ctx context.Context) error {
 	}
 	from := io.NewSectionReader(s.dev, s.part.Off, s.part.Len())
 	var err error
-	if s.layout, err = layout.Read(ctx, from, s.part.Len(), s.dev.SectorSize()); err != nil {
+	if s.layout, err = layout.Read(ctx, from, s.part.Len(), s.sector); err != nil {
 		return fmt.Errorf("read what is in use on %s: %w", s.dev.Path(), err)
 	}
 	for _, w := range s.layout.Warnings {
@@ -38,9 +39,22 @@ func (s *save) survey(ctx context.Context) error {
 	return nil
 }
 
+// sectorSize is that of the disk. A file says nothing of it, but its table may.
+func (s *save) sectorSize() int {
+	if s.dev.IsFile() {
+		head := make([]byte, min(headSize, s.dev.Size()))
+		if readAll(s.dev, head, 0) == nil {
+			if n, _ := partition.Sniff(head); n != 0 {
+				return n
+			}
+		}
+	}
+	return s.dev.SectorSize()
+}
+
 // selectPartition makes one partition all there is.
 func (s *save) selectPartition() error {
-	table, err := partition.Read(s.dev, s.dev.SectorSize())
+	table, err := partition.Read(s.dev, s.sector)
 	if err != nil {
 		return fmt.Errorf("find partition %d of %s: %w", s.o.Partition, s.dev.Path(), err)
 	}
