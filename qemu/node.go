@@ -17,15 +17,6 @@ const (
 	UEFI Firmware = "uefi" // OVMF, network boot by OVMF itself
 )
 
-// Bus is how a disk is attached.
-type Bus string
-
-const (
-	Virtio Bus = "virtio" // /dev/vda
-	SATA   Bus = "sata"   // /dev/sda, on an AHCI controller
-	NVMe   Bus = "nvme"   // /dev/nvme0n1
-)
-
 // First says what the firmware tries first; the other follows.
 type First int
 
@@ -33,15 +24,6 @@ const (
 	Network First = iota
 	Disk0
 )
-
-// Disk is one disk of a node, kept in a raw file on the host.
-type Disk struct {
-	Bus        Bus
-	Path       string // raw file; made sparse with Size if it does not exist
-	Size       int64  // bytes, for a new file
-	SectorSize int    // logical, bytes; 0 = 512 (4096: virtio and nvme only)
-	Serial     string // "" = made from the index
-}
 
 // Direct boots a kernel without firmware's network or disk boot, as QEMU's
 // -kernel does.
@@ -126,41 +108,6 @@ func (n Node) ovmf(work string) ([]string, error) {
 			"-drive", "if=pflash,format=raw,unit=1,file=" + own}, nil
 	}
 	return nil, fmt.Errorf("no OVMF_CODE_4M.fd in %s (install the package ovmf)", strings.Join(firmwareDirs, ", "))
-}
-
-func driveName(index int) string { return fmt.Sprintf("disk%d", index) }
-
-// options attaches the disk and makes its file. Flushes need not reach the
-// host's disk: what the guest wrote is visible to readers of the file anyway.
-func (d Disk) options(index int) ([]string, error) {
-	if _, err := os.Stat(d.Path); os.IsNotExist(err) {
-		f, err := os.Create(d.Path)
-		if err != nil {
-			return nil, err
-		}
-		defer f.Close()
-		if err := f.Truncate(d.Size); err != nil {
-			return nil, fmt.Errorf("make a disk of %d bytes: %w", d.Size, err)
-		}
-	}
-	drive := driveName(index)
-	tail := fmt.Sprintf(",drive=%s,serial=%s,bootindex=%d", drive, orString(d.Serial, fmt.Sprintf("RACK%04d", index)), 2+2*index)
-	if d.SectorSize != 0 {
-		tail += fmt.Sprintf(",logical_block_size=%d,physical_block_size=%[1]d", d.SectorSize)
-	}
-	args := []string{"-drive", fmt.Sprintf("if=none,id=%s,format=raw,cache=unsafe,discard=unmap,detect-zeroes=unmap,file=%s", drive, d.Path)}
-	switch d.Bus {
-	case Virtio, "":
-		args = append(args, "-device", "virtio-blk-pci"+tail)
-	case NVMe:
-		args = append(args, "-device", "nvme"+tail)
-	case SATA:
-		// q35 has an AHCI controller of its own, with six ports.
-		args = append(args, "-device", fmt.Sprintf("ide-hd,bus=ide.%d", index)+tail)
-	default:
-		return nil, fmt.Errorf("bus %q unknown (want virtio, sata or nvme)", d.Bus)
-	}
-	return args, nil
 }
 
 func copyFile(dst, src string) error {
