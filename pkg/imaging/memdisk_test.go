@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/orbit-pxe/orbit/pkg/blockdev"
+	"github.com/orbit-pxe/orbit/pkg/extent"
 )
 
 // memDisk is a disk in memory, behind the seam of Write and Save: it fails
@@ -22,6 +23,7 @@ type memDisk struct {
 	data []byte
 	log  []diskOp
 	fail func(op string, off, n int64) error // or nil
+	lie  func(o diskOp) diskOp               // what is done in its place; or nil
 }
 
 // diskOp is a write, a zeroing (no data), or with n of 0 a flush.
@@ -107,8 +109,11 @@ func (m *memDisk) Zero(ctx context.Context, off, n int64) error {
 func (m *memDisk) add(o diskOp) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	o.do(m.data)
 	m.log = append(m.log, o)
+	if m.lie != nil {
+		o = m.lie(o)
+	}
+	o.do(m.data)
 }
 
 func (m *memDisk) Sync() error {
@@ -149,6 +154,14 @@ func tear(disk []byte, pending []diskOp, r *rand.Rand) []byte {
 		}
 	}
 	return disk
+}
+
+// touched is what was written or zeroed.
+func (m *memDisk) touched() (s extent.Set) {
+	for _, o := range m.log {
+		s.Add(extent.Range{Off: o.off, End: o.off + o.n})
+	}
+	return s
 }
 
 // badAt fails transfers of some kinds that touch a range, with EIO.

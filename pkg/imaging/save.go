@@ -152,6 +152,9 @@ func (o *SaveOptions) check() error {
 	default:
 		return fmt.Errorf("unknown format %q: want %s, %s or %s", o.Format, Orbit, Raw, RawZstd)
 	}
+	if o.Level < 1 || o.Level > 22 {
+		return fmt.Errorf("zstd has no level %d: want 1 to 22", o.Level)
+	}
 	if o.Scrub && o.Whole {
 		return errors.New("what is scrubbed is not in use afterwards: --scrub and --whole contradict each other")
 	}
