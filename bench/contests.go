@@ -34,7 +34,7 @@ func (s *set) write(where, dir string) *contest {
 		all: []*contender{
 			{name: "imagenode", ours: true, stages: [][]string{{s.imagenode, s.orbit, out}}},
 			{name: "zstd | partclone", stages: [][]string{{"bash", "-o", "pipefail", "-c",
-				"zstd -dcq " + s.clone + " | partclone.ext4 -r -q -s - -O " + out + " 2>/dev/null && sync " + out}}},
+				fmt.Sprintf("truncate -s %d %s && ", diskSize, out) + "zstd -dcq " + s.clone + " | partclone.ext4 -r -q -s - -O " + out + " 2>/dev/null && sync " + out}}},
 			{name: "zstd | dd", stages: [][]string{{"zstd", "-dcq", s.stream}, dd}},
 			{name: "dd, not compressed", stages: [][]string{append([]string{"dd", "if=" + s.raw}, dd[1:]...)}},
 		}}
