@@ -109,14 +109,22 @@ func (o *Options) complete() error {
 
 // unpack makes a raw file with holes, as imagenode writes a disk.
 func (o *Options) unpack(ctx context.Context, out *output, r *imaging.Receipt) error {
-	got, err := imaging.Write(ctx, imaging.WriteOptions{
-		Source: o.Source, Disk: out.path, SectorSize: o.Sector, Patience: o.Patience, Events: o.Events, Log: o.Log,
-	})
-	if err != nil {
+	if err := out.open(); err != nil {
 		return err
 	}
-	r.Bytes, r.Used, r.Root, r.Table, r.Notes = got.Bytes, got.Used, got.Root, got.Table, got.Notes
-	return out.open()
+	got, err := o.decode(ctx, out.path)
+	if err == nil {
+		r.Bytes, r.Used, r.Root, r.Table, r.Notes = got.Bytes, got.Used, got.Root, got.Table, got.Notes
+	}
+	return err
+}
+
+// decode writes the disk of the source to a file, which is there and empty: of
+// one that is not, the name might be taken for a selector.
+func (o *Options) decode(ctx context.Context, path string) (*imaging.Receipt, error) {
+	return imaging.Write(ctx, imaging.WriteOptions{
+		Source: o.Source, Disk: path, SectorSize: o.Sector, Patience: o.Patience, Events: o.Events, Log: o.Log,
+	})
 }
 
 // pack compresses a disk, with an index or without.

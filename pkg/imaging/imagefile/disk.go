@@ -14,7 +14,6 @@ import (
 	"github.com/orbit-pxe/orbit/pkg/api"
 	"github.com/orbit-pxe/orbit/pkg/extent"
 	"github.com/orbit-pxe/orbit/pkg/image"
-	"github.com/orbit-pxe/orbit/pkg/imaging"
 	"github.com/orbit-pxe/orbit/pkg/layout"
 	"github.com/orbit-pxe/orbit/pkg/partition"
 	"github.com/orbit-pxe/orbit/pkg/qcow2"
@@ -100,27 +99,19 @@ func compressed(name string) bool {
 	return false
 }
 
-// stage decodes the source into a file with holes.
+// stage decodes the source into a file with holes, which has no name any more
+// when it is read.
 func (o *Options) stage(ctx context.Context, out *output) (*disk, error) {
-	path := out.path + ".raw"
-	got, err := imaging.Write(ctx, imaging.WriteOptions{
-		Source: o.Source, Disk: path, SectorSize: o.Sector, Patience: o.Patience, Events: o.Events, Log: o.Log,
-	})
+	f, err := os.OpenFile(out.path+".raw", os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
-		return nil, errors.Join(err, ignoreMissing(os.Remove(path)))
+		return nil, err
 	}
-	f, err := os.Open(path)
-	if err := errors.Join(err, os.Remove(path)); err != nil {
+	got, err := o.decode(ctx, f.Name())
+	if err = errors.Join(err, os.Remove(f.Name())); err != nil {
+		f.Close()
 		return nil, err
 	}
 	return &disk{ReaderAt: f, size: got.Bytes, kind: got.Format, data: whole(got.Bytes), close: func() { f.Close() }}, nil
-}
-
-func ignoreMissing(err error) error {
-	if errors.Is(err, os.ErrNotExist) {
-		return nil
-	}
-	return err
 }
 
 // survey finds out what of the disk is in use, and what it is.

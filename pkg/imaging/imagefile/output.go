@@ -39,9 +39,9 @@ func create(dest string) (*output, error) {
 	return &output{dest: dest, path: filepath.Join(filepath.Dir(dest), ".orbit-"+rand.Text()[:8]+".partial")}, nil
 }
 
-// open opens the file for writing, and makes it where it is not there yet.
+// open makes the file.
 func (o *output) open() (err error) {
-	o.file, err = os.OpenFile(o.path, os.O_RDWR|os.O_CREATE, 0o666)
+	o.file, err = os.OpenFile(o.path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o666)
 	return err
 }
 
