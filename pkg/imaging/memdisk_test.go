@@ -3,13 +3,16 @@ package imaging
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
 
+	"github.com/orbit-pxe/orbit/pkg/api"
 	"github.com/orbit-pxe/orbit/pkg/blockdev"
 	"github.com/orbit-pxe/orbit/pkg/extent"
 )
@@ -131,7 +134,14 @@ func (m *memDisk) Discard(off, n int64) error {
 }
 func (m *memDisk) DropCache() error             { return m.Sync() }
 func (m *memDisk) Reread(context.Context) error { return nil }
-func (m *memDisk) Truncate(int64) error         { return syscall.EINVAL }
+
+// Truncate is for what stands for a file.
+func (m *memDisk) Truncate(size int64) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.data = append(m.data[:min(size, m.Size())], make([]byte, max(0, size-m.Size()))...)
+	return nil
+}
 
 // content after a power cut in the middle of pending, which was not flushed:
 // of each write all, nothing, or some sectors arrived.
@@ -176,10 +186,27 @@ func badAt(from, to int64, ops ...string) func(string, int64, int64) error {
 	}
 }
 
+// broke fails unless writing broke off after the first byte, for a reason.
+func broke(t testing.TB, err error, want string) {
+	t.Helper()
+	var f *FailedError
+	if !errors.As(err, &f) || !strings.Contains(err.Error(), want) {
+		t.Fatalf("error is %v, want one after the first byte that tells %q", err, want)
+	}
+}
+
 // notes collects what is told of steps.
 type notes struct {
 	mu   sync.Mutex
 	text []string
+}
+
+func (n *notes) sink(e api.Event) {
+	if e.State == api.Note || e.State == api.Done {
+		n.mu.Lock()
+		n.text = append(n.text, e.Message)
+		n.mu.Unlock()
+	}
 }
 
 func (n *notes) all() []string {

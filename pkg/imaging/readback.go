@@ -55,10 +55,14 @@ func (w *write) remember(off int64, data []byte) {
 	if w.o.Verify != VerifyDisk || w.source.index != nil {
 		return
 	}
-	sum := image.Sum(data)
-	w.written.mu.Lock()
-	w.written.sums = append(w.written.sums, writeSum{off, int64(len(data)), sum})
-	w.written.mu.Unlock()
+	for len(data) > 0 { // span by span
+		n := min(image.Span-off%image.Span, int64(len(data)))
+		sum := image.Sum(data[:n])
+		w.written.mu.Lock()
+		w.written.sums = append(w.written.sums, writeSum{off, n, sum})
+		w.written.mu.Unlock()
+		off, data = off+n, data[n:]
+	}
 }
 
 // readBack reads all that the image has in use back from the disk itself. What
@@ -150,9 +154,6 @@ func (w *write) readBackSums(ctx context.Context) error {
 	sums := w.written.sums
 	err = w.each(ctx, len(sums), func(_ context.Context, i int, buf []byte) error {
 		s := sums[i]
-		if int64(len(buf)) < s.n {
-			buf = make([]byte, s.n)
-		}
 		data := buf[:s.n]
 		if err := readAll(w.dev, data, s.off); err != nil {
 			return err
@@ -172,7 +173,7 @@ func (w *write) readBackSums(ctx context.Context) error {
 	})
 	if err == nil && len(bad) > 0 {
 		slices.Sort(bad)
-		err = &ReadBackError{Disk: w.target.path, Spans: bad}
+		err = &ReadBackError{Disk: w.target.path, Spans: slices.Compact(bad)}
 	}
 	return err
 }

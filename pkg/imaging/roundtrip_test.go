@@ -115,7 +115,12 @@ func TestRoundTrip(t *testing.T) {
 			}
 			zstdTool(t, img, disk, x)
 			if f.peer != "" {
-				if n := f.partclone(t, disk); float64(saved.Stored) > 1.03*float64(n) {
+				n := f.partclone(t, disk)
+				most := 1.03 * float64(n)
+				if f.size > 1024 {
+					most += float64(32 * f.size) // zstd spends so much on a MiB of nothing
+				}
+				if float64(saved.Stored) > most {
 					t.Errorf("the image has %d bytes, partclone's %d (%.3f)", saved.Stored, n, float64(saved.Stored)/float64(n))
 				}
 			}
