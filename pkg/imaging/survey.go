@@ -23,7 +23,12 @@ func (s *save) survey(ctx context.Context) error {
 	}
 	from := io.NewSectionReader(s.dev, s.part.Off, s.part.Len())
 	var err error
-	if s.layout, err = layout.Read(ctx, from, s.part.Len(), s.sector); err != nil {
+	s.layout, err = layout.Read(ctx, from, s.part.Len(), s.sector)
+	if err != nil && s.o.Rescue && ctx.Err() == nil {
+		s.tell(fmt.Sprintf("what is in use cannot be read (%v); saved whole", err))
+		s.layout, err = unreadable(s.part.Len(), s.sector), nil
+	}
+	if err != nil {
 		return fmt.Errorf("read what is in use on %s: %w", s.dev.Path(), err)
 	}
 	for _, w := range s.layout.Warnings {
@@ -37,6 +42,16 @@ func (s *save) survey(ctx context.Context) error {
 		return s.scrub(ctx, from)
 	}
 	return nil
+}
+
+// unreadable is the layout of a disk that does not even tell its table.
+func unreadable(size int64, sector int) *layout.Layout {
+	whole := extent.Range{End: size}
+	return &layout.Layout{
+		Size: size, Sector: sector, Used: extent.NewSet(whole),
+		Table: &partition.Table{Scheme: partition.SchemeNone, SectorSize: sector},
+		Parts: []layout.Part{{Name: "whole disk", Range: whole, Size: size, Used: size, Whole: true}},
+	}
 }
 
 // sectorSize is that of the disk. A file says nothing of it, but its table may.
