@@ -102,7 +102,7 @@ func newRoom(t *testing.T) *room {
 	if err != nil {
 		t.Fatal(err)
 	}
-	store, err := images.Open(filepath.Join(dir, "images"))
+	store, err := images.OpenOrbit(filepath.Join(dir, "images"), images.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
