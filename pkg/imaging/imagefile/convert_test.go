@@ -45,13 +45,11 @@ func TestConvert(t *testing.T) {
 	for name, how := range sources {
 		tool(t, how[0], append(how[1:], filepath.Join(dir, "disk."+name))...)
 	}
-	for name, program := range map[string]string{"gz": "pigz", "xz": "xz"} {
-		sources[name] = nil
-		out, err := exec.Command(program, "-0c", raw).Output()
-		if err := errors.Join(err, os.WriteFile(filepath.Join(dir, "disk."+name), out, 0o644)); err != nil {
-			t.Fatal(err)
-		}
+	out, err := exec.Command("xz", "-0c", raw).Output()
+	if err := errors.Join(err, os.WriteFile(filepath.Join(dir, "disk.xz"), out, 0o644)); err != nil {
+		t.Fatal(err)
 	}
+	sources["xz"] = nil
 	kept := masked(content, used)
 	for name := range sources {
 		t.Run(name, func(t *testing.T) {
@@ -80,6 +78,10 @@ func TestConvert(t *testing.T) {
 			convert(source, filepath.Join(out, "c.raw.zst"))
 			same(t, "raw.zst", decoded(t, read(t, filepath.Join(out, "c.raw.zst"))), content)
 
+			if name != "raw" { // from here on it is the same for all
+				alone(t, out, "a.img.zst", "b.raw", "c.raw.zst")
+				return
+			}
 			convert(orbit, filepath.Join(out, "d.raw"))
 			same(t, "raw of the Orbit image", read(t, filepath.Join(out, "d.raw")), kept)
 			convert(orbit, filepath.Join(out, "e.raw.zst"))
