@@ -45,11 +45,6 @@ func TestConvert(t *testing.T) {
 	for name, how := range sources {
 		tool(t, how[0], append(how[1:], filepath.Join(dir, "disk."+name))...)
 	}
-	out, err := exec.Command("xz", "-0c", raw).Output()
-	if err := errors.Join(err, os.WriteFile(filepath.Join(dir, "disk.xz"), out, 0o644)); err != nil {
-		t.Fatal(err)
-	}
-	sources["xz"] = nil
 	kept := masked(content, used)
 	for name := range sources {
 		t.Run(name, func(t *testing.T) {
@@ -88,6 +83,28 @@ func TestConvert(t *testing.T) {
 			same(t, "raw.zst of the Orbit image", decoded(t, read(t, filepath.Join(out, "e.raw.zst"))), kept)
 			alone(t, out, "a.img.zst", "b.raw", "c.raw.zst", "d.raw", "e.raw.zst")
 		})
+	}
+}
+
+// What no index or table of clusters opens is decoded first.
+func TestConvertCompressed(t *testing.T) {
+	content := noise(mib + 300)
+	for _, program := range []string{"xz", "gzip", "bzip2"} {
+		dir := t.TempDir()
+		source, dest := filepath.Join(dir, "disk, of n=1"), filepath.Join(dir, "a,b=c.zst") // no selectors
+		if err := os.WriteFile(source, content, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		out, err := exec.Command(program, "-1c", source).Output()
+		if err := errors.Join(err, os.WriteFile(source, out, 0o644)); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := Convert(t.Context(), Options{Source: source, Dest: dest}); err != nil {
+			t.Fatal(err)
+		}
+		sound(t, dest)
+		same(t, program, decoded(t, read(t, dest)), content)
+		alone(t, dir, "disk, of n=1", "a,b=c.zst")
 	}
 }
 
