@@ -51,7 +51,7 @@ func (l *lab) brokenGRUB() string {
 	l.check(os.WriteFile(torn, []byte("if [ -s $prefix/grubenv ]; then\nmenuentry 'Debian' {\n\x00\xff\xfe\n"), 0o644))
 	commands := filepath.Join(l.TempDir(), "commands")
 	l.check(os.WriteFile(commands, []byte("rm /boot/grub/grub.cfg\nwrite "+torn+" /boot/grub/grub.cfg\n"), 0o644))
-	out, err := exec.Command("debugfs", "-w", "-f", commands, disk.Path+"?offset=69206016").CombinedOutput()
+	out, err := exec.Command("debugfs", "-w", "-f", commands, disk.Path+"?offset="+rootOffset).CombinedOutput()
 	if err != nil || !strings.Contains(string(out), "Allocated inode") {
 		l.Fatalf("debugfs: %v\n%s", err, out)
 	}

@@ -1,19 +1,22 @@
 package e2e
 
 import (
+	"os"
 	"path/filepath"
 	"testing"
 
 	"github.com/orbit-pxe/orbit/pkg/api"
+	"github.com/orbit-pxe/orbit/pkg/image"
 	"github.com/orbit-pxe/orbit/qemu"
 )
 
 // The four cells of the table {off, on} x {image, save}; TestPXE is off and
 // image. The node's own system is Debian.
 
-// Off, save: the node boots Orbit from the network and its disk becomes an
-// image, byte for byte.
-func TestSaveOff(t *testing.T) {
+// Off, save: the node boots Orbit from the network, and what is in use on its
+// disk becomes an image. Another node with an empty disk is imaged from it, and
+// then again, when there is nothing to write.
+func TestSaveAndImageAgain(t *testing.T) {
 	l := newLab(t, ethernet)
 	l.serve()
 	l.assign(api.Job{Kind: api.Save, Image: "saved.img.zst", Then: api.Poweroff})
@@ -22,6 +25,42 @@ func TestSaveOff(t *testing.T) {
 	l.succeeded()
 	l.check(m.Wait(l.ctx))
 	l.check(sameBytes(disk.Path, l.saved("saved.img.zst")))
+	l.checkImage(l.saved("saved.img.zst"))
+
+	l.assign(api.Job{Kind: api.Image, Image: "saved.img.zst", Then: api.Stay})
+	m = l.start(qemu.Node{Disks: []qemu.Disk{l.empty(qemu.Virtio, 3<<30)}, Direct: l.direct("orbit.head=" + l.head.URL)})
+	l.succeeded()
+	before, err := m.BlockStats(l.ctx, 0)
+	l.check(err)
+	l.assign(api.Job{Kind: api.Image, Image: "saved.img.zst", Then: api.Kexec})
+	l.see(m, `commit +done in .*: the disk holds the image already: nothing was written`, `Linux version 6\.1\.`)
+	after, err := m.BlockStats(l.ctx, 0)
+	l.check(err)
+	if n := after.Written - before.Written; n != 0 {
+		t.Errorf("%d bytes were written to a disk that holds the image", n)
+	}
+	l.login(m)
+	l.succeeded()
+	l.noFirmware(m, `Linux version 6\.12`)
+}
+
+// checkImage compares every span of an Orbit image with its digest.
+func (l *lab) checkImage(path string) {
+	l.Helper()
+	f, err := os.Open(path)
+	l.check(err)
+	defer f.Close()
+	st, err := f.Stat()
+	l.check(err)
+	file, err := image.Open(f, st.Size())
+	l.check(err)
+	l.check(image.Check(l.ctx, file, nil))
+	if used := file.Used.Len(); used > file.Size*3/4 {
+		l.Errorf("%d bytes of %d are in use: more than Debian's", used, file.Size)
+	}
+	for _, n := range file.Meta.Notes {
+		l.Errorf("the image has a note: %s", n)
+	}
 }
 
 // On, save: a running Debian fetches Orbit, goes over into it without
