@@ -20,6 +20,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/orbit-pxe/orbit/pkg/api"
 	"github.com/orbit-pxe/orbit/qemu"
 )
@@ -105,6 +107,10 @@ func newLab(t *testing.T, kind network) *lab {
 	if err := os.RemoveAll(logs); err != nil {
 		t.Fatal(err)
 	}
+	start, used := time.Now(), cpuSeconds(t)
+	t.Cleanup(func() {
+		t.Logf("took %.0f s and %.0f s of CPU with a machine; logs in %s", time.Since(start).Seconds(), cpuSeconds(t)-used, logs)
+	})
 	rack, err := qemu.New(qemu.Options{Dir: logs, UserNetwork: kind == userMode,
 		Log: slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn}))})
 	if err != nil {
@@ -120,9 +126,17 @@ func newLab(t *testing.T, kind network) *lab {
 	}
 	ctx, cancel := context.WithTimeoutCause(context.Background(), patience, fmt.Errorf("%v are over", patience))
 	t.Cleanup(cancel)
-	start := time.Now()
-	t.Cleanup(func() { t.Logf("took %.0f s with a machine; logs in %s", time.Since(start).Seconds(), logs) })
 	return &lab{T: t, ctx: ctx, rack: rack, out: out}
+}
+
+// cpuSeconds is what children that ended have used, QEMU above all. It tells
+// more of a test than the time it took on a busy machine.
+func cpuSeconds(t *testing.T) float64 {
+	var r unix.Rusage
+	if err := unix.Getrusage(unix.RUSAGE_CHILDREN, &r); err != nil {
+		t.Fatal(err)
+	}
+	return float64(r.Utime.Nano()+r.Stime.Nano()) / 1e9
 }
 
 // check ends the test on an error.

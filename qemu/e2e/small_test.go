@@ -34,22 +34,30 @@ type small struct {
 // code and a GPT make bootable.
 func (l *lab) small() *small {
 	l.Helper()
-	dir := l.TempDir()
-	files := filepath.Join(dir, "files")
-	l.check(os.Mkdir(files, 0o755))
 	random := rand.NewChaCha8([32]byte{1})
+	files := l.TempDir()
 	for i := range 6 {
 		b := make([]byte, 10*mib)
 		random.Read(b)
 		l.check(os.WriteFile(filepath.Join(files, fmt.Sprint("file", i)), b, 0o644))
 	}
+	s := l.extImage("small", files, "-t", "ext4")
+	s.old = bootable(160*mib, 2, random)
+	return s
+}
+
+// extImage makes an image of a disk with one partition, an ext that mke2fs
+// makes of the files in a directory.
+func (l *lab) extImage(name, files string, options ...string) *small {
+	l.Helper()
+	dir := l.TempDir()
 	disk := filepath.Join(dir, "disk")
 	l.check(os.WriteFile(disk, bootable(128*mib, 1, nil), 0o644))
-	mke2fs := exec.Command("mke2fs", "-q", "-F", "-t", "ext4", "-E", "offset=1048576", "-d", files, disk, "126M")
+	mke2fs := exec.Command("mke2fs", append(options, "-q", "-F", "-E", "offset=1048576", "-d", files, disk, "126M")...)
 	if out, err := mke2fs.CombinedOutput(); err != nil {
 		l.Fatalf("mke2fs (package e2fsprogs): %v\n%s", err, out)
 	}
-	s := &small{path: filepath.Join(dir, "small.img.zst"), old: bootable(160*mib, 2, random)}
+	s := &small{path: filepath.Join(dir, name+".img.zst")}
 	_, err := imaging.Save(l.ctx, imaging.SaveOptions{Disk: disk, Dest: s.path})
 	l.check(err)
 	s.disk, err = os.ReadFile(disk)
