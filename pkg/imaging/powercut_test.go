@@ -56,6 +56,7 @@ type powerCut struct {
 	source string
 	stream bool
 	sector int
+	dev    string // a loop device, once there is one
 
 	final []byte     // the disk with the image
 	used  extent.Set // what of final matters
@@ -115,11 +116,13 @@ func (p *powerCut) disk(data []byte) string {
 	if !p.stream && p.sector == 512 {
 		return store(p, "real", data)
 	}
-	dev := loop(p, cutSize, p.sector)
-	if err := os.WriteFile(dev, data, 0); err != nil {
+	if p.dev == "" {
+		p.dev = loop(p, cutSize, p.sector)
+	}
+	if err := os.WriteFile(p.dev, data, 0); err != nil {
 		p.Fatal(err)
 	}
-	return dev
+	return p.dev
 }
 
 func (p *powerCut) try() {

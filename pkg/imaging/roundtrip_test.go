@@ -102,7 +102,6 @@ func TestRoundTrip(t *testing.T) {
 			continue
 		}
 		t.Run(f.name, func(t *testing.T) {
-			t.Parallel()
 			disk, tree := f.make(t, uint64(i)+40)
 			img := filepath.Join(t.TempDir(), "x.img.zst")
 			saved, err := Save(t.Context(), SaveOptions{Disk: disk, Dest: img})
