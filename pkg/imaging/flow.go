@@ -19,7 +19,7 @@ type flow struct {
 	source *counter
 	file   io.Closer // the transfer
 	want   string    // SHA-256 of the file in hex, "" where none is to be checked
-	tail   *tail     // what its index tells when it has come by; nil where none can
+	tail   *tail     // what its index tells when it has come by
 }
 
 // counter passes a file on, counting and perhaps hashing it.
@@ -39,8 +39,9 @@ func (c *counter) Read(p []byte) (int, error) {
 }
 
 // openStream starts to read an image from its beginning. want is the SHA-256
-// the file must have, or "".
-func openStream(ctx context.Context, o WriteOptions, t transfer.Options, want string) (*source, error) {
+// the file must have, or ""; hash tells whether its spans are to be hashed, in
+// case that an index comes by at its end.
+func openStream(ctx context.Context, o WriteOptions, t transfer.Options, want string, hash bool) (*source, error) {
 	src, err := transfer.Open(ctx, o.Source, interruptible(ctx, o.Stdin), t)
 	if err != nil {
 		return nil, err
@@ -50,15 +51,13 @@ func openStream(ctx context.Context, o WriteOptions, t transfer.Options, want st
 		f.source.sum = sha256.New()
 	}
 	so := stream.Options{MaxMemory: buffers()}
-	f.tail = &tail{}
+	f.tail = &tail{hash: hash}
 	so.Wanted, so.Skipped = f.tail.wanted, f.tail.skipped
 	if f.Reader, err = stream.NewReader(f.source, so); err != nil {
 		src.Close()
 		return nil, err
 	}
-	if f.Format() != stream.Zstd && !o.trusts() {
-		f.tail = nil
-	}
+	f.tail.hash = f.tail.hash && f.Format() == stream.Zstd
 	return &source{name: o.Source, format: string(f.Format()), stored: src.Size(), flow: f}, nil
 }
 

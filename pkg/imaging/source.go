@@ -76,14 +76,17 @@ func open(ctx context.Context, o WriteOptions, r *report) (*source, error) {
 	if err != nil {
 		return nil, err
 	}
-	// A digest of the file asks for all of the file.
+	// A digest of the file asks for all of the file, and makes those of its spans
+	// needless.
+	hash := want == ""
 	if o.Source != "-" && want == "" && !o.Stream {
-		m, err := openRanges(ctx, o, t, r, openIndexed)
+		m, plain, err := openRanges(ctx, o, t, r, openIndexed)
 		if m != nil || err != nil {
 			return m, err
 		}
+		hash = !plain
 	}
-	m, err := openStream(ctx, o, t, want)
+	m, err := openStream(ctx, o, t, want, hash || o.trusts())
 	if err != nil {
 		return nil, err
 	}
@@ -91,7 +94,7 @@ func open(ctx context.Context, o WriteOptions, r *report) (*source, error) {
 	if err == nil && m.isQcow2() {
 		m.flow.close()
 		if o.Source != "-" && want == "" && !o.Stream {
-			m, err := openRanges(ctx, o, t, r, openQcow2)
+			m, _, err := openRanges(ctx, o, t, r, openQcow2)
 			if m != nil || err != nil {
 				return m, err
 			}
@@ -106,31 +109,31 @@ func open(ctx context.Context, o WriteOptions, r *report) (*source, error) {
 }
 
 // openRanges opens an image with f if parts of the file can be read. It gives
-// nil where they cannot, or the image is of another kind.
+// nil where they cannot, or the image is of another kind; other tells which.
 func openRanges(ctx context.Context, o WriteOptions, t transfer.Options, r *report,
-	f func(context.Context, WriteOptions, *transfer.Ranges) (*source, error)) (*source, error) {
+	f func(context.Context, WriteOptions, *transfer.Ranges) (*source, error)) (m *source, other bool, err error) {
 	file, err := transfer.OpenRanges(ctx, o.Source, t)
 	var whole *transfer.NoRangesError
 	if errors.As(err, &whole) {
 		r.note("fetch", fmt.Sprintf("%v: all of the image is read, first to last", err))
-		return nil, nil
+		return nil, false, nil
 	}
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
-	m, err := f(ctx, o, file)
+	m, err = f(ctx, o, file)
 	if err == nil && m != nil {
 		err = m.lookAt(ctx)
 	}
 	switch {
 	case m == nil:
 		file.Close()
-		return nil, err
+		return nil, err == nil, err
 	case err != nil:
 		m.spans.close()
-		return nil, err
+		return nil, false, err
 	}
-	return m, nil
+	return m, false, nil
 }
 
 // isQcow2 tells whether a stream, of which head has come, is a qcow2 file.

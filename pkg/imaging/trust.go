@@ -56,8 +56,9 @@ func (o *WriteOptions) trust(x *image.Index) error {
 type Key = sign.PublicKey
 
 // tail computes the digests of an Orbit image that comes as a stream, until the
-// index has come by that tells what they should be. A nil tail does nothing.
+// index has come by that tells what they should be.
 type tail struct {
+	hash  bool // compute the digests
 	span  []byte
 	sums  []image.Digest // of all spans so far, zero for those that are empty
 	index *image.Index
@@ -78,7 +79,7 @@ func (t *tail) skipped(content []byte) {
 
 // see takes the next bytes of the image.
 func (t *tail) see(p []byte) {
-	if t == nil {
+	if !t.hash {
 		return
 	}
 	for len(p) > 0 {
@@ -109,9 +110,6 @@ func (t *tail) add(span []byte) {
 // every zstd frame has a checksum. Without an index there is nothing to compare
 // unless somebody asks for it.
 func (t *tail) check(o *WriteOptions) error {
-	if t == nil {
-		return nil
-	}
 	if t.err != nil {
 		return fmt.Errorf("image %s: %w", o.Source, t.err)
 	}
@@ -120,7 +118,7 @@ func (t *tail) check(o *WriteOptions) error {
 			return err
 		}
 	}
-	if t.index == nil {
+	if t.index == nil || !t.hash {
 		return nil
 	}
 	if len(t.span) > 0 {

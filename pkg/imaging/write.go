@@ -266,10 +266,7 @@ func (w *write) receipt() *Receipt {
 	}
 	x := m.index
 	if m.flow != nil {
-		r.SHA256 = m.flow.sum()
-		if m.flow.tail != nil {
-			x = m.flow.tail.index
-		}
+		r.SHA256, x = m.flow.sum(), m.flow.tail.index
 	}
 	if x != nil {
 		r.Root, r.Notes = x.Root().String(), x.Meta.Notes
