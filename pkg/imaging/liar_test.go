@@ -101,8 +101,8 @@ func fetch(t testing.TB, h http.Handler, o WriteOptions) (m *memDisk, told *note
 	server.Config.ErrorLog = log.New(io.Discard, "", 0)
 	server.Start()
 	defer server.Close()
-	old := bytesOf(t, noise(t, size))
-	m, s := memory(old)
+	path := noise(t, size)
+	m, s := memory(bytesOf(t, path))
 	opened := func(d device) device { // a file that is to take a stream has been emptied
 		if err := readAll(d, m.data, 0); err != nil {
 			t.Error(err)
@@ -110,7 +110,7 @@ func fetch(t testing.TB, h http.Handler, o WriteOptions) (m *memDisk, told *note
 		return s(d)
 	}
 	told = &notes{}
-	o.Source, o.Disk, o.FileSize, o.Events, o.seam = server.URL+"/x.img.zst", store(t, "disk", old), size, told.sink, opened
+	o.Source, o.Disk, o.FileSize, o.Events, o.seam = server.URL+"/x.img.zst", path, size, told.sink, opened
 	if o.Patience == 0 {
 		o.Patience = 10 * time.Second
 	}

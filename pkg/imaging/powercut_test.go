@@ -81,6 +81,13 @@ func TestPowerCut(t *testing.T) {
 		sector int
 	}{
 		{"GPT over GPT", func() []byte { return noise(gptImage(t, cutSize, 512)) }, func() string { return gptFile }, false, 512},
+		{"GPT over nearly the same", func() []byte {
+			b := bytes.Clone(gpt)
+			for r := range used.Within(extent.Range{Off: 6 * mib, End: 14 * mib}) {
+				b[r.Off+r.Len()/2]++
+			}
+			return b
+		}, func() string { return gptFile }, false, 512},
 		{"smaller GPT over MBR", func() []byte { return noise(mbrImage(cutSize)) }, func() string { return store(t, "s.img.zst", orbitImage(t, small, smallUsed, 512)) }, false, 512},
 		{"GPT over ext4", func() []byte { return extDisk(t, "-t", "ext4", "-b", "4096") }, func() string { return gptFile }, false, 512},
 		{"ext2 over ext4", func() []byte { return extDisk(t, "-t", "ext4", "-b", "1024") }, func() string { return savedFile(t, extDisk(t, "-t", "ext2", "-b", "1024", "-O", "none")) }, false, 512},

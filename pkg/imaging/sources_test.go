@@ -142,8 +142,9 @@ func TestQcow2(t *testing.T) {
 			defer server.Close()
 			for _, source := range []string{img, server.URL + "/" + name} {
 				for _, verify := range []Verify{VerifyStream, VerifyDisk} {
-					m, s := memory(bytesOf(t, noise(t, size)))
-					r, err := write1(t, WriteOptions{Source: source, Disk: noise(t, size), FileSize: size, Verify: verify, seam: s})
+					old := noise(t, size)
+					m, s := memory(bytesOf(t, old))
+					r, err := write1(t, WriteOptions{Source: source, Disk: old, FileSize: size, Verify: verify, seam: s})
 					if err != nil {
 						t.Fatalf("%s %s: %v", c.name, source, err)
 					}

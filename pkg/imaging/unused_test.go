@@ -175,3 +175,23 @@ func TestIdentical(t *testing.T) {
 		}
 	}
 }
+
+// A file that stands for a disk gets the size of the image, whatever it had.
+func TestFileGetsItsSize(t *testing.T) {
+	disk, used := plainDisk(t)
+	img := store(t, "x.img.zst", orbitImage(t, disk, used, 512))
+	for _, n := range []int{0, 1, 5*mib + 77, size, size + 3*mib + 1} {
+		path := store(t, "disk", content(5, n))
+		for i, o := range []WriteOptions{{}, {Verify: VerifyDisk}, {Full: true}} {
+			o.Source, o.Disk = img, path
+			r, err := write1(t, o)
+			if err != nil || i == 1 && r.Written > 0 {
+				t.Fatalf("a file of %d bytes: %v, %v", n, r, err)
+			}
+			if got := len(bytesOf(t, path)); got != size {
+				t.Errorf("a file of %d bytes has %d now", n, got)
+			}
+			holdsImage(t, path, disk, used)
+		}
+	}
+}
