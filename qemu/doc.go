@@ -11,10 +11,12 @@
 //
 // A [Machine] is a running node: its serial console is kept in a file and can
 // be waited on and typed to, and QMP resets it, switches it off and reports its
-// disk's statistics.
+// disk's statistics. Its disks may fail where they are told to, and keep a log of
+// what was written to them.
 //
 // Machines run under KVM where a trial guest really runs, otherwise under TCG.
 //
 // References: QEMU's system emulator manual (qemu-system-x86_64(1)), the QMP
-// reference manual, network_namespaces(7), user_namespaces(7).
+// reference manual, network_namespaces(7), user_namespaces(7); for the log of
+// writes Documentation/admin-guide/device-mapper/log-writes.rst of Linux.
 package qemu

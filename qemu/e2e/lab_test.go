@@ -1,5 +1,6 @@
 // Package e2e tests Orbit on whole machines: nodes of a virtual rack that boot
-// from the network, write a real Debian to their disk and kexec into it. The
+// from the network, write a real Debian to their disk and kexec into it; that are
+// saved and imaged again; whose power, disks and servers fail. The
 // tests need QEMU, and most the right to make network namespaces, and what
 // make artifacts and make debian left in $ORBIT_OUT (default ../../out). They
 // skip with the reason where something is missing, and with -short.
