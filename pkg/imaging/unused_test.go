@@ -14,6 +14,8 @@ import (
 // What becomes of the space that an image does not use, on a disk that is larger.
 func TestUnused(t *testing.T) {
 	disk, used := plainDisk(t)
+	used.Remove(extent.Range{Off: 9 * mib, End: 10 * mib})
+	used.Add(extent.Range{Off: 9*mib + 77, End: 9*mib + 70000}) // not in sectors
 	img := store(t, "x.img.zst", orbitImage(t, disk, used, 512))
 	old := bytesOf(t, noise(t, 2*size))
 	table := extent.NewSet(extent.Range{End: headSize}, extent.Range{Off: size - mib, End: size}, extent.Range{Off: 2*size - mib, End: 2 * size})
