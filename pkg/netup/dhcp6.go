@@ -14,10 +14,16 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// routerWait is how long an address is not offered for want of a router. Routers
+// answer a solicitation within half a second (RFC 4861, 6.2.6), and the kernel
+// sends the first one up to a second late, the next 4 s later.
+const routerWait = 5 * time.Second
+
 // find6 lets the kernel configure the interface from router advertisements and
 // asks for DHCPv6 beside it, once the link-local address has passed duplicate
-// detection. It offers every global address that becomes usable. A kernel
-// without IPv6, and a network without it, offer nothing.
+// detection. It offers every global address that becomes usable, when a router
+// has been heard or routerWait is over: the DHCPv6 server may be faster. A
+// kernel without IPv6, and a network without it, offer nothing.
 func find6(ctx context.Context, link netlink.Link, c Config, found func(*offer, error)) {
 	name, index := link.Attrs().Name, link.Attrs().Index
 	if err := sysctl6(name, "accept_ra", "2"); err != nil {
@@ -34,6 +40,16 @@ func find6(ctx context.Context, link netlink.Link, c Config, found func(*offer, 
 	go func() { relay(ctx, addrs, updates, done); close(relayed) }()
 	defer func() { <-relayed }()
 
+	routes, routesDone := make(chan netlink.RouteUpdate), make(chan struct{})
+	if err := netlink.RouteSubscribe(routes, routesDone); err != nil {
+		found(nil, fmt.Errorf("watch routes of %s: %w", name, err))
+		return
+	}
+	changes := make(chan netlink.RouteUpdate)
+	rerouted := make(chan struct{})
+	go func() { relay(ctx, routes, changes, routesDone); close(rerouted) }()
+	defer func() { <-rerouted }()
+
 	replies := make(chan *dhcpv6.Message, 1)
 	asking := make(chan struct{})
 	started := false
@@ -43,12 +59,23 @@ func find6(ctx context.Context, link netlink.Link, c Config, found func(*offer, 
 		}
 	}()
 	o := &offer{v6: true}
+	var waited <-chan time.Time // for a router
+	alone := false              // long enough: there may be none
 	tell := func() {
-		if o.Addr.IsValid() {
-			seen := *o
-			seen.Gateway = gateway6(link)
-			found(&seen, nil)
+		if !o.Addr.IsValid() {
+			return
 		}
+		seen := *o
+		seen.Gateway = gateway6(link)
+		if !seen.Gateway.IsValid() && !alone {
+			if waited == nil {
+				timer := time.NewTimer(routerWait)
+				context.AfterFunc(ctx, func() { timer.Stop() })
+				waited = timer.C
+			}
+			return
+		}
+		found(&seen, nil)
 	}
 	for {
 		select {
@@ -68,6 +95,16 @@ func find6(ctx context.Context, link netlink.Link, c Config, found func(*offer, 
 				o.Addr = addr
 				tell()
 			}
+		case r, ok := <-changes:
+			if !ok {
+				return
+			}
+			if r.Type == unix.RTM_NEWROUTE && r.LinkIndex == index && isDefault(r.Route) {
+				tell()
+			}
+		case <-waited:
+			alone = true
+			tell()
 		case m := <-replies:
 			o.DNS = ips(m.Options.DNS())
 			if labels := m.Options.DomainSearchList(); labels != nil {
