@@ -1,13 +1,10 @@
 package e2e
 
 import (
-	"fmt"
 	"io"
-	"net/http"
 	"os"
 	"path/filepath"
 	"testing"
-	"time"
 
 	"github.com/orbit-pxe/orbit/pkg/partition"
 	"github.com/orbit-pxe/orbit/qemu"
@@ -56,7 +53,9 @@ func TestSectorSizeRefusal(t *testing.T) {
 func TestServerGoneForGood(t *testing.T) {
 	l := newLab(t, userMode)
 	disk := l.empty(qemu.Virtio, 2<<30)
-	url := l.server(halfOf(filepath.Join(l.out, "debian-12.img.zst")))
+	web := newMeter(filepath.Join(l.out, "debian-12.img.zst"), 64*mib)
+	web.dies = true
+	url := l.server(web.ServeHTTP)
 	m := l.start(qemu.Node{Disks: []qemu.Disk{disk},
 		Direct: l.direct("orbit.job=image orbit.image=" + url + "/debian-12.img.zst orbit.disk=first orbit.then=poweroff")})
 	l.see(m, `(fetch|write) +[1-9][0-9]*%`, `(fetch|write) +failed`, `imagenode: .*/debian-12\.img\.zst: nothing for .*is the server up`)
@@ -70,27 +69,5 @@ func TestServerGoneForGood(t *testing.T) {
 	first := make([]byte, 512)
 	if _, err := io.ReadFull(f, first); err != nil || first[510] == 0x55 && first[511] == 0xaa {
 		t.Errorf("the half-written disk has a boot sector (%v)", err)
-	}
-}
-
-// halfOf serves the first half of a file once, and nothing after that.
-func halfOf(path string) http.HandlerFunc {
-	return func(w http.ResponseWriter, r *http.Request) {
-		f, err := os.Open(path)
-		if err != nil {
-			http.Error(w, err.Error(), http.StatusInternalServerError)
-			return
-		}
-		defer f.Close()
-		st, err := f.Stat()
-		if err != nil || r.Header.Get("Range") != "" && r.Header.Get("Range") != "bytes=0-" {
-			panic(http.ErrAbortHandler) // gone
-		}
-		w.Header().Set("Content-Length", fmt.Sprint(st.Size()))
-		w.Header().Set("Accept-Ranges", "bytes")
-		w.Header().Set("ETag", fmt.Sprintf(`"%x"`, st.ModTime().UnixNano()))
-		w.Header().Set("Last-Modified", st.ModTime().UTC().Format(time.RFC1123))
-		io.CopyN(w, f, st.Size()/2)
-		panic(http.ErrAbortHandler)
 	}
 }

@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"fmt"
 	"net/http"
 	"os"
 	"sync"
@@ -8,10 +9,12 @@ import (
 )
 
 // meter serves a file and counts what it sends. When it has sent limit bytes
-// of it, it closes reached and sends no more until it is released.
+// of it, it closes reached and sends no more until it is released, or never
+// again.
 type meter struct {
 	path     string
 	limit    int64 // bytes; 0 = none
+	dies     bool  // at the limit: every answer breaks off
 	sent     atomic.Int64
 	reached  chan struct{}
 	released chan struct{}
@@ -34,6 +37,10 @@ func (m *meter) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, err.Error(), http.StatusInternalServerError)
 		return
 	}
+	if m.dies && m.sent.Load() >= m.limit {
+		panic(http.ErrAbortHandler)
+	}
+	w.Header().Set("ETag", fmt.Sprintf(`"%x"`, st.ModTime().UnixNano()))
 	http.ServeContent(metered{w, m}, r, "", st.ModTime(), f)
 }
 
@@ -45,6 +52,9 @@ type metered struct {
 func (w metered) Write(b []byte) (int, error) {
 	if n := w.m.sent.Add(int64(len(b))); w.m.limit > 0 && n >= w.m.limit {
 		w.m.once.Do(func() { close(w.m.reached) })
+		if w.m.dies {
+			panic(http.ErrAbortHandler)
+		}
 		<-w.m.released
 	}
 	return w.ResponseWriter.Write(b)
