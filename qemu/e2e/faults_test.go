@@ -19,7 +19,7 @@ func TestDiskFaults(t *testing.T) {
 
 	data := qemu.Disk{Path: s.oldDisk(l), Faults: []qemu.Fault{{Op: qemu.Write, Off: bad}}}
 	flush := qemu.Disk{Path: s.oldDisk(l), Faults: []qemu.Fault{{Op: qemu.Flush, After: 2}}}
-	head := qemu.Disk{Path: s.oldDisk(l), Faults: []qemu.Fault{{Op: qemu.Write, Off: 8 * sector}}}
+	head := qemu.Disk{Path: s.oldDisk(l), Faults: []qemu.Fault{{Op: qemu.Write, Off: sector}}} // its GPT
 	read := qemu.Disk{Path: s.oldDisk(l), Faults: []qemu.Fault{{Op: qemu.Read, Off: bad}}}
 	l.check(os.WriteFile(read.Path, s.disk, 0o644))
 	image := l.server(newMeter(s.path, 0).ServeHTTP) + "/small.img.zst"
