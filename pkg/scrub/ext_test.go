@@ -74,7 +74,7 @@ func system(t testing.TB, dir string) (emptied, removed []string) {
 		"var/lib/NetworkManager/NetworkManager.state": 100,
 		"var/lib/systemd/timers/stamp":                50,
 		"var/cache/log/syslog":                        9000,
-		"home/alice/work/.bash_history":               77,
+		"home/alice/projects/.bash_history":           77,
 		"home/alice/notes":                            200_000,
 		"srv/.bash_history":                           100,
 		"usr/bin/sh":                                  300_000,
