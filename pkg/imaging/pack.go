@@ -115,7 +115,7 @@ func (s *save) pack(ctx context.Context, w io.Writer) (*image.Index, error) {
 			case <-ctx.Done():
 				return context.Cause(ctx)
 			}
-			if err := s.append(ctx, out, j); err != nil {
+			if err := s.append(out, j); err != nil {
 				return err
 			}
 			s.read.Add(int64(len(j.data)))
@@ -136,7 +136,7 @@ func (s *save) pack(ctx context.Context, w io.Writer) (*image.Index, error) {
 }
 
 // append adds a packed span to the image.
-func (s *save) append(ctx context.Context, out *image.Writer, j *packJob) error {
+func (s *save) append(out *image.Writer, j *packJob) error {
 	for _, r := range j.lost {
 		out.Lose(r)
 		s.lost += r.Len()
@@ -150,11 +150,7 @@ func (s *save) append(ctx context.Context, out *image.Writer, j *packJob) error 
 	if s.parent == nil {
 		return out.Append(j.packed)
 	}
-	packed, err := s.parent.inherit(ctx, j)
-	if err != nil {
-		return err
-	}
-	return out.Append(packed)
+	return out.Append(s.parent.inherit(j))
 }
 
 // fill reads the used parts of a span; the rest becomes zeros.

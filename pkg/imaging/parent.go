@@ -66,22 +66,22 @@ func assembles(ctx context.Context, o SaveOptions, root image.Digest) bool {
 	return resp.Header.Get(RootHeader) == root.String()
 }
 
-// inherit gives the span of a job as the parent has it, if it has it: as a
-// reference where the head puts the image together, else as the parent's frame.
-func (p *parent) inherit(ctx context.Context, j *packJob) (image.Packed, error) {
+// inherit gives the span of a job as a reference to the parent, if the parent
+// has it and the head puts the image together, else as it is.
+func (p *parent) inherit(j *packJob) image.Packed {
 	if j.packed.Kind != image.Data || j.span >= p.index.Spans() {
-		return j.packed, nil
+		return j.packed
 	}
 	f := p.index.Find(j.span)
 	if f.Kind != image.Data || f.Digest != j.packed.Digest || p.index.SpanRange(j.span).Len() != int64(len(j.data)) {
 		p.other++
-		return j.packed, nil
+		return j.packed
 	}
 	p.same++
 	if p.refer {
-		return image.Packed{Kind: image.Inherited, Digest: f.Digest}, nil
+		return image.Packed{Kind: image.Inherited, Digest: f.Digest}
 	}
-	return j.packed, nil
+	return j.packed
 }
 
 func (p *parent) close() {
