@@ -34,6 +34,7 @@ var layers = map[string]int{
 	// One piece of the system each.
 	"pkg/blockdev": 1,
 	"pkg/console":  1,
+	"pkg/fsmount":  1,
 	"pkg/kexec":    1,
 	"pkg/layout":   1,
 	"pkg/netup":    1,

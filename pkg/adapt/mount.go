@@ -4,8 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"strings"
 
+	"github.com/orbit-pxe/orbit/pkg/fsmount"
 	"golang.org/x/sys/unix"
 )
 
@@ -49,7 +49,7 @@ func released(path string) error {
 // work meanwhile.
 func mount(path, kind, options string, write bool) (*mounted, error) {
 	how := "read-only"
-	attr := unix.MOUNT_ATTR_NOSUID | unix.MOUNT_ATTR_NODEV | unix.MOUNT_ATTR_NOEXEC
+	attr := fsmount.Untrusted
 	if write {
 		how = "for writing"
 	} else {
@@ -59,72 +59,18 @@ func mount(path, kind, options string, write bool) (*mounted, error) {
 	if kind == "xfs" {
 		options += ",nouuid" // a second disk with the same image is no conflict
 	}
-	m, err := fsmount(path, kind, options, attr)
-	if errors.Is(err, unix.ENODEV) {
-		err = fmt.Errorf("the running kernel has no %s: %w", kind, err)
-	}
-	if err != nil {
+	fail := func(err error) (*mounted, error) {
 		return nil, fmt.Errorf("mount %s as %s %s: %w", path, kind, how, err)
 	}
-	return m, nil
-}
-
-func fsmount(path, kind, options string, attr int) (*mounted, error) {
-	ctx, err := unix.Fsopen(kind, unix.FSOPEN_CLOEXEC)
+	name, err := fsmount.Mount(path, kind, options, attr)
 	if err != nil {
-		return nil, err
+		return fail(err)
 	}
-	defer unix.Close(ctx)
-	if err := unix.FsconfigSetString(ctx, "source", path); err != nil {
-		return nil, explain(ctx, err)
-	}
-	for _, o := range strings.Split(options, ",") {
-		key, value, hasValue := strings.Cut(o, "=")
-		switch {
-		case key == "":
-			continue
-		case hasValue:
-			err = unix.FsconfigSetString(ctx, key, value)
-		default:
-			err = unix.FsconfigSetFlag(ctx, key)
-		}
-		if err != nil {
-			return nil, explain(ctx, err)
-		}
-	}
-	if err := unix.FsconfigCreate(ctx); err != nil {
-		return nil, explain(ctx, err)
-	}
-	fd, err := unix.Fsmount(ctx, unix.FSMOUNT_CLOEXEC, attr)
-	if err != nil {
-		return nil, explain(ctx, err)
-	}
-	// That descriptor only names the mount; ioctls want an open directory.
-	name := os.NewFile(uintptr(fd), path)
-	dir, err := unix.Openat(fd, ".", unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	// That only names the mount; ioctls want an open directory.
+	dir, err := unix.Openat(int(name.Fd()), ".", unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		name.Close()
-		return nil, err
+		return fail(err)
 	}
 	return &mounted{path, name, os.NewFile(uintptr(dir), path)}, nil
-}
-
-// explain adds the words that the kernel left in a filesystem context.
-func explain(ctx int, err error) error {
-	var lines []string
-	buf := make([]byte, 1024)
-	for len(lines) < 8 {
-		n, rerr := unix.Read(ctx, buf)
-		if rerr != nil || n <= 0 {
-			break
-		}
-		// "e message", "w message", "i message"
-		if s := strings.TrimSpace(string(buf[:n])); len(s) > 2 && s[0] == 'e' {
-			lines = append(lines, s[2:])
-		}
-	}
-	if len(lines) == 0 {
-		return err
-	}
-	return fmt.Errorf("%s: %w", strings.Join(lines, "; "), err)
 }

@@ -7,6 +7,7 @@ import (
 	"os"
 	"strings"
 
+	"github.com/orbit-pxe/orbit/pkg/fsmount"
 	"golang.org/x/sys/unix"
 )
 
@@ -84,78 +85,17 @@ func mount(dev, fstype, more string) (tree, error) {
 	}
 	var errs []error
 	for _, o := range options {
-		t, err := mountWith(dev, fstype, strings.Trim(o+","+more, ","))
+		o = strings.Trim(o+","+more, ",")
+		dir, err := fsmount.Mount(dev, fstype, "ro,"+o, fsmount.Untrusted|unix.MOUNT_ATTR_RDONLY)
 		if err == nil {
-			return t, nil
+			return tree{dir: dir}, nil
 		}
-		errs = append(errs, err)
+		errs = append(errs, fmt.Errorf("mount %s read-only as %s (%s): %w", dev, fstype, o, err))
 		if errors.Is(err, unix.ENOENT) { // no such subvolume: other options will not help
 			break
 		}
 	}
 	return tree{}, errs[0]
-}
-
-func mountWith(dev, fstype, options string) (tree, error) {
-	fail := func(err error, log string) (tree, error) {
-		if errors.Is(err, unix.ENODEV) {
-			err = fmt.Errorf("the running kernel has no %s: %w", fstype, err)
-		}
-		if log != "" {
-			err = fmt.Errorf("%s: %w", log, err)
-		}
-		return tree{}, fmt.Errorf("mount %s read-only as %s (%s): %w", dev, fstype, options, err)
-	}
-	ctx, err := unix.Fsopen(fstype, unix.FSOPEN_CLOEXEC)
-	if err != nil {
-		return fail(err, "")
-	}
-	defer unix.Close(ctx)
-	if err := unix.FsconfigSetString(ctx, "source", dev); err != nil {
-		return fail(err, kernelLog(ctx))
-	}
-	if err := unix.FsconfigSetFlag(ctx, "ro"); err != nil {
-		return fail(err, kernelLog(ctx))
-	}
-	for o := range strings.SplitSeq(options, ",") {
-		key, value, hasValue := strings.Cut(o, "=")
-		switch {
-		case key == "":
-			continue
-		case hasValue:
-			err = unix.FsconfigSetString(ctx, key, value)
-		default:
-			err = unix.FsconfigSetFlag(ctx, key)
-		}
-		if err != nil {
-			return fail(err, kernelLog(ctx))
-		}
-	}
-	if err := unix.FsconfigCreate(ctx); err != nil {
-		return fail(err, kernelLog(ctx))
-	}
-	fd, err := unix.Fsmount(ctx, unix.FSMOUNT_CLOEXEC, unix.MOUNT_ATTR_RDONLY|unix.MOUNT_ATTR_NOSUID|unix.MOUNT_ATTR_NODEV|unix.MOUNT_ATTR_NOEXEC)
-	if err != nil {
-		return fail(err, kernelLog(ctx))
-	}
-	return tree{dir: os.NewFile(uintptr(fd), dev)}, nil
-}
-
-// kernelLog reads the words the kernel left in a filesystem context.
-func kernelLog(ctx int) string {
-	var lines []string
-	buf := make([]byte, 1024)
-	for len(lines) < 8 {
-		n, err := unix.Read(ctx, buf)
-		if err != nil || n <= 0 {
-			break
-		}
-		// "e message", "w message", "i message"
-		if s := strings.TrimSpace(string(buf[:n])); len(s) > 2 && s[0] == 'e' {
-			lines = append(lines, s[2:])
-		}
-	}
-	return strings.Join(lines, "; ")
 }
 
 // tree is a mounted filesystem as fs.FS. Symbolic links, absolute ones too,
