@@ -54,7 +54,7 @@ func openImage(ctx context.Context, source string) (*imageFile, error) {
 	if err != nil {
 		return nil, err
 	}
-	f, err := image.Open(rangesAt{ctx, r}, r.Size())
+	f, err := image.Open(r.ReaderAt(ctx), r.Size())
 	if err != nil {
 		r.Close()
 		err = fmt.Errorf("%s: %w", r.Name(), err)
@@ -64,19 +64,6 @@ func openImage(ctx context.Context, source string) (*imageFile, error) {
 		return nil, err
 	}
 	return &imageFile{f, r}, nil
-}
-
-// rangesAt is a file of ranges as an io.ReaderAt.
-type rangesAt struct {
-	ctx  context.Context
-	file *transfer.Ranges
-}
-
-func (r rangesAt) ReadAt(p []byte, off int64) (int, error) {
-	if err := r.file.ReadRange(r.ctx, p, off); err != nil {
-		return 0, err
-	}
-	return len(p), nil
 }
 
 // description is what inspect tells, and its JSON.

@@ -35,7 +35,7 @@ type fetchBuf struct{ stored, span []byte }
 // openIndexed reads the index of an Orbit image. It gives nil where the file
 // is something else.
 func openIndexed(ctx context.Context, o WriteOptions, file *transfer.Ranges) (*source, error) {
-	x, err := image.ReadIndex(rangesAt{ctx, file}, file.Size())
+	x, err := image.ReadIndex(file.ReaderAt(ctx), file.Size())
 	if errors.Is(err, image.ErrNoIndex) {
 		return nil, nil
 	}

@@ -28,7 +28,7 @@ func openParent(ctx context.Context, o SaveOptions) (*parent, error) {
 		return nil, fmt.Errorf("open parent image: %w", err)
 	}
 	p := &parent{file: file}
-	if p.index, err = image.ReadIndex(rangesAt{ctx, file}, file.Size()); err != nil {
+	if p.index, err = image.ReadIndex(file.ReaderAt(ctx), file.Size()); err != nil {
 		file.Close()
 		return nil, fmt.Errorf("parent image %s: %w", o.Parent, err)
 	}
@@ -88,17 +88,4 @@ func (p *parent) close() {
 	if p != nil {
 		p.file.Close()
 	}
-}
-
-// rangesAt is a file of ranges as an io.ReaderAt.
-type rangesAt struct {
-	ctx  context.Context
-	file *transfer.Ranges
-}
-
-func (r rangesAt) ReadAt(p []byte, off int64) (int, error) {
-	if err := r.file.ReadRange(r.ctx, p, off); err != nil {
-		return 0, err
-	}
-	return len(p), nil
 }

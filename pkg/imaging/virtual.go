@@ -23,7 +23,7 @@ type virtual struct {
 
 // openQcow2 opens a qcow2 image.
 func openQcow2(ctx context.Context, o WriteOptions, file *transfer.Ranges) (*source, error) {
-	disk, err := qcow2.Open(rangesAt{ctx, file}, file.Size())
+	disk, err := qcow2.Open(file.ReaderAt(ctx), file.Size())
 	if err != nil {
 		return nil, fmt.Errorf("image %s: %w", o.Source, err)
 	}

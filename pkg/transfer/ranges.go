@@ -160,6 +160,22 @@ func (r *Ranges) ReadRange(ctx context.Context, p []byte, off int64) error {
 	return nil
 }
 
+// ReaderAt is the file for those who read it as one, until ctx ends. A read is
+// as in [Ranges.ReadRange]: all of it, or an error.
+func (r *Ranges) ReaderAt(ctx context.Context) io.ReaderAt { return readerAt{ctx, r} }
+
+type readerAt struct {
+	ctx context.Context
+	r   *Ranges
+}
+
+func (a readerAt) ReadAt(p []byte, off int64) (int, error) {
+	if err := a.r.ReadRange(a.ctx, p, off); err != nil {
+		return 0, err
+	}
+	return len(p), nil
+}
+
 // Stream reads the bytes from off to end, in order, by one request as long as
 // the connection holds. Requests begin with the first Read. How many streams
 // are open at once is up to the caller. An error comes from Read.

@@ -103,18 +103,3 @@ func (a *ahead) close() {
 	a.cancel()
 	a.fetch.Wait()
 }
-
-// RangesAt is a file that is read by ranges as an io.ReaderAt.
-func RangesAt(ctx context.Context, file *transfer.Ranges) io.ReaderAt { return rangesAt{ctx, file} }
-
-type rangesAt struct {
-	ctx  context.Context
-	file *transfer.Ranges
-}
-
-func (r rangesAt) ReadAt(p []byte, off int64) (int, error) {
-	if err := r.file.ReadRange(r.ctx, p, off); err != nil {
-		return 0, err
-	}
-	return len(p), nil
-}

@@ -60,7 +60,7 @@ func (o *Options) openDisk(ctx context.Context, out *output) (*disk, error) {
 // understand opens what can be read at random, and gives nil for what cannot.
 func (o *Options) understand(ctx context.Context, file *transfer.Ranges) (*disk, error) {
 	size := file.Size()
-	r := io.NewSectionReader(RangesAt(ctx, file), 0, size)
+	r := io.NewSectionReader(file.ReaderAt(ctx), 0, size)
 	d, err := openImage(ctx, r, file)
 	if d != nil || err != nil {
 		return d, err

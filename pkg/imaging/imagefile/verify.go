@@ -43,7 +43,7 @@ func Verify(ctx context.Context, o VerifyOptions) (*Verdict, error) {
 		return nil, err
 	}
 	defer file.Close()
-	f, err := image.Open(RangesAt(ctx, file), file.Size())
+	f, err := image.Open(file.ReaderAt(ctx), file.Size())
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", file.Name(), err)
 	}
