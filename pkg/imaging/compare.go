@@ -8,7 +8,6 @@ import (
 	"github.com/orbit-pxe/orbit/pkg/api"
 	"github.com/orbit-pxe/orbit/pkg/extent"
 	"github.com/orbit-pxe/orbit/pkg/image"
-	"github.com/orbit-pxe/orbit/pkg/units"
 )
 
 // comparable tells whether it makes sense to look whether the disk holds a
@@ -32,7 +31,7 @@ func (w *write) holds(ctx context.Context, f image.Frame, buf []byte) (bool, err
 		data := buf[:span.Len()]
 		if err := w.load(span, data); err != nil {
 			// Writing it may well make the disk put a good sector there.
-			w.report.note(api.Write, fmt.Sprintf("%v; writing it anew", err))
+			w.report.note(api.Write, fmt.Sprintf("%v; write it anew", err))
 			return false, nil
 		}
 		if f.Kind == image.Empty && !isZeroAll(data) || f.Kind == image.Data && image.Sum(data) != f.Digest {
@@ -75,7 +74,7 @@ func readAll(dev io.ReaderAt, p []byte, off int64) error {
 		clear(p[n:])
 		return nil
 	}
-	return fmt.Errorf("read %s at %s: %w", units.Bytes(int64(len(p))), units.Bytes(off), err)
+	return err
 }
 
 // isZeroAll tells whether p is all zeros.

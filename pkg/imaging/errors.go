@@ -35,10 +35,15 @@ type FailedError struct {
 
 func (e *FailedError) Error() string {
 	state := "was left without a partition table and will not boot; image it again"
+	words := e.Err.Error()
 	if e.Bare != nil {
-		state = fmt.Sprintf("may be left with part of a partition table (%v): do not boot it; image it again", e.Bare)
+		why := ""
+		if bare := e.Bare.Error(); !strings.Contains(words, bare) { // a dying disk fails twice alike
+			why = " (" + bare + ")"
+		}
+		state = "may be left with part of a partition table" + why + ": do not boot it; image it again"
 	}
-	return fmt.Sprintf("%v; %s %s", e.Err, e.Disk, state)
+	return words + "; " + e.Disk + " " + state
 }
 
 func (e *FailedError) Unwrap() error { return e.Err }

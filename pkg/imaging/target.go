@@ -30,6 +30,7 @@ type target struct {
 	old      []partition.Region // where its partition tables are
 	parts    []extent.Range     // its partitions
 	fresh    bool               // a file that reads as zeros wherever nothing was written
+	resized  bool               // a file that was given its size when it was opened
 	refusals []error
 }
 
@@ -145,6 +146,7 @@ func (t *target) open(keep bool) (*blockdev.Device, error) {
 		return nil, err
 	}
 	if t.room != unlimited {
+		t.resized = !keep || info.Size() != t.room
 		err = f.Truncate(t.room)
 	}
 	if err = errors.Join(err, f.Close()); err != nil {

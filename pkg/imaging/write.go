@@ -44,7 +44,7 @@ func Write(ctx context.Context, o WriteOptions) (*Receipt, error) {
 	if w.dev, err = o.seam.use(w.target.open(w.source.spans != nil && !o.Full)); err != nil {
 		return nil, w.refuse(err)
 	}
-	w.changed = w.target.fresh // what the file held is gone
+	w.changed = w.target.fresh || w.target.resized // what the file held is gone, or part of it
 	w.report.done(api.PlanStep, 0, w.target.String())
 
 	if err := w.run(ctx); err != nil {
