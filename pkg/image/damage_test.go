@@ -6,6 +6,8 @@ import (
 	"math/rand/v2"
 	"testing"
 
+	"github.com/klauspost/compress/zstd"
+
 	"github.com/orbit-pxe/orbit/pkg/extent"
 )
 
@@ -155,5 +157,37 @@ func TestCheck(t *testing.T) {
 				t.Errorf("byte %d changed: %v", i, err)
 			}
 		}
+	}
+}
+
+// TestStoredFrameHasChecksum flips bits of a span that does not shrink: any zstd
+// must notice, not only those who read the index.
+func TestStoredFrameHasChecksum(t *testing.T) {
+	p, err := NewPacker(1, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	span := make([]byte, Span)
+	src := rand.NewChaCha8([32]byte{7})
+	src.Read(span)
+	frame := p.Pack(nil, span).Frame
+	if len(frame) <= Span {
+		t.Fatalf("frame of random bytes has %d", len(frame))
+	}
+	dec, err := zstd.NewReader(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer dec.Close()
+	if got, err := dec.DecodeAll(frame, nil); err != nil || !bytes.Equal(got, span) {
+		t.Fatalf("frame does not give the span: %v", err)
+	}
+	for _, at := range []int{100, Span / 2, len(frame) - 5} {
+		frame[at] ^= 4
+		if _, err := dec.DecodeAll(frame, nil); !errors.Is(err, zstd.ErrCRCMismatch) {
+			t.Errorf("bit flipped at %d: %v", at, err)
+		}
+		frame[at] ^= 4
 	}
 }

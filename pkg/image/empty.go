@@ -1,6 +1,10 @@
 package image
 
-import "bytes"
+import (
+	"bytes"
+
+	"github.com/orbit-pxe/orbit/pkg/xxhash"
+)
 
 // zstd blocks hold 128 KiB at most.
 const blockSize = 128 << 10
@@ -8,7 +12,7 @@ const blockSize = 128 << 10
 // emptyFrame is a zstd frame of n zeros: a header that asks for a window of one
 // block, and blocks that repeat one byte.
 func emptyFrame(n int64) []byte {
-	b := frameHeader(n)
+	b := frameHeader(n, 0)
 	for n > 0 {
 		size := min(n, blockSize)
 		n -= size
@@ -21,21 +25,25 @@ func emptyFrame(n int64) []byte {
 // emptySize is the length of emptyFrame(n).
 func emptySize(n int64) int64 { return 14 + 4*((n+blockSize-1)/blockSize) }
 
-// rawFrame appends a zstd frame that holds p as it is.
+// rawFrame appends a zstd frame that holds p as it is, and zstd's checksum of it.
 func rawFrame(dst, p []byte) []byte {
-	dst = append(dst, frameHeader(int64(len(p)))...)
+	sum := uint32(xxhash.Sum64(p))
+	dst = append(dst, frameHeader(int64(len(p)), checksummed)...)
 	for len(p) > 0 {
 		size := min(len(p), blockSize)
 		dst = appendBlock(dst, 0, int64(size), size == len(p))
 		dst = append(dst, p[:size]...)
 		p = p[size:]
 	}
-	return dst
+	return le.AppendUint32(dst, sum)
 }
 
-// frameHeader has the content's size in 8 bytes and no checksum.
-func frameHeader(n int64) []byte {
-	b := []byte{0x28, 0xb5, 0x2f, 0xfd, 3 << 6, (17 - 10) << 3}
+// checksummed says in a frame's header that its checksum follows.
+const checksummed = 1 << 2
+
+// frameHeader has the content's size in 8 bytes.
+func frameHeader(n int64, flags byte) []byte {
+	b := []byte{0x28, 0xb5, 0x2f, 0xfd, 3<<6 | flags, (17 - 10) << 3}
 	return le.AppendUint64(b, uint64(n))
 }
 

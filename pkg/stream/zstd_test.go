@@ -111,28 +111,6 @@ func TestDictionaryRefused(t *testing.T) {
 	}
 }
 
-// TestXXHash compares with the checksums that zstd itself writes.
-func TestXXHash(t *testing.T) {
-	enc, err := zstd.NewWriter(nil, zstd.WithEncoderCRC(true))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer enc.Close()
-	in := sample(5000)
-	for n := 1; n < len(in); n += 1 + n/20 {
-		packed := enc.EncodeAll(in[:n], nil)
-		want := binary.LittleEndian.Uint32(packed[len(packed)-4:])
-		for _, cut := range []int{0, 1, n / 2, n} {
-			x := newXXHash64()
-			x.Write(in[:cut])
-			x.Write(in[cut:n])
-			if got := uint32(x.Sum64()); got != want {
-				t.Fatalf("%d bytes, cut at %d: %08x; want %08x", n, cut, got, want)
-			}
-		}
-	}
-}
-
 func TestWriterError(t *testing.T) {
 	full := errors.New("disk full")
 	w, err := NewWriter(failing{full}, 1, 2)

@@ -5,6 +5,8 @@ import (
 	"sync"
 
 	"github.com/klauspost/compress/zstd"
+
+	"github.com/orbit-pxe/orbit/pkg/xxhash"
 )
 
 // stream decodes a frame too large to be held, whose first bytes are in prefix,
@@ -30,7 +32,7 @@ func (z *zstdDecoder) stream(h zstdHeader, prefix *Block) error {
 		return err
 	}
 
-	sum := newXXHash64()
+	sum := xxhash.New()
 	filled := make(chan *Block, 1)
 	var emitErr error
 	var checker sync.WaitGroup
