@@ -54,7 +54,7 @@ initramfs: kernel ## the userland, and with the kernel everything a head serves
 debian: go ## out/debian-12.img.zst: the Debian 12 that demo and tests install
 	$(GO) run ./qemu/debian -o $(OUT)
 
-bench: deps ## imagenode side by side with zstd | dd and qemu-img
+bench: deps ## savenode and imagenode side by side with partclone, qemu-img, dd and openssl
 	$(GO) run ./bench
 
 fuzz: go ## every fuzzer for FUZZTIME (default 60s) each
