@@ -52,6 +52,9 @@ func (s *save) pack(ctx context.Context, w io.Writer) (*image.Index, error) {
 	if err != nil {
 		return nil, err
 	}
+	if out.Tight() {
+		s.report.note(api.Write, "so much is in use that it may be too much for one image: the save breaks off then (save the partitions alone)")
+	}
 
 	jobs := readers + 2*workers
 	free := make(chan *packJob, jobs)
