@@ -66,11 +66,19 @@ func (s *Store) assemble(ctx context.Context, uploaded, dest string) error {
 		return err
 	}
 	defer p.Close()
+	size := assembledSize(part, parent)
+	err = s.mayHave(size)
+	if free := s.free(); err == nil && size > free {
+		err = &SpaceError{s.dir, size, free}
+	}
+	if err != nil {
+		return fmt.Errorf("put it together with its parent %s: %w", filepath.Base(p.Name()), err)
+	}
 	out, err := os.OpenFile(dest, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return err
 	}
-	b := bufio.NewWriterSize(writerContext{ctx, out}, 1<<20)
+	b := bufio.NewWriterSize(&assembly{ctx: ctx, s: s, w: out}, 1<<20)
 	_, err = image.Assemble(b, part, parent)
 	if err == nil {
 		err = b.Flush()
@@ -170,15 +178,42 @@ func (s *Store) RootOf(name string) string {
 	return root.String()
 }
 
-// writerContext fails once its context is done.
-type writerContext struct {
-	ctx context.Context
-	w   io.Writer
+// assembledSize is how many bytes the whole image has at least: its spans, without
+// the index.
+func assembledSize(part, parent image.File) int64 {
+	n := part.DataEnd()
+	for _, f := range part.Frames() {
+		if f.Kind == image.Inherited && f.First < parent.Spans() {
+			n += parent.Find(f.First).Stored
+		}
+	}
+	return n
 }
 
-func (w writerContext) Write(p []byte) (int, error) {
-	if err := context.Cause(w.ctx); err != nil {
+// mayHave fails if an image of so many bytes is longer than this store takes.
+func (s *Store) mayHave(size int64) error {
+	if most := s.o.MaxSize; most > 0 && size > most {
+		return fmt.Errorf("the whole image has %d bytes or more: %w", size, &LimitError{most})
+	}
+	return nil
+}
+
+// assembly writes an image that is put together. It fails once its context is
+// done, or the image is longer than the store takes.
+type assembly struct {
+	ctx context.Context
+	s   *Store
+	w   io.Writer
+	n   int64
+}
+
+func (a *assembly) Write(p []byte) (int, error) {
+	if err := context.Cause(a.ctx); err != nil {
 		return 0, err
 	}
-	return w.w.Write(p)
+	a.n += int64(len(p))
+	if err := a.s.mayHave(a.n); err != nil {
+		return 0, err
+	}
+	return a.w.Write(p)
 }

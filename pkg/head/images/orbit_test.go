@@ -232,6 +232,44 @@ func TestAssembleOrbit(t *testing.T) {
 	noTraces(t, dir, "new.img.zst", "base.img.zst", "other.img.zst")
 }
 
+// A small difference does not get a whole image past the limit of the store:
+// neither one that is much too large, of which nothing is written, nor one
+// that only its index makes too large.
+func TestAssembleLimit(t *testing.T) {
+	base, baseIndex := pack(t, diskOf(1, 2, 3, 4, 5), nil)
+	disk := diskOf(1, 2, 3, 4, 6)
+	part, _ := pack(t, disk, baseIndex)
+	dir := t.TempDir()
+	if err := put(t, openOrbit(t, dir), "base.img.zst", base); err != nil {
+		t.Fatal(err)
+	}
+	if err := put(t, openOrbit(t, dir), "new.img.zst", part); err != nil {
+		t.Fatal(err)
+	}
+	size := int64(len(contents(t, openOrbit(t, dir), "new.img.zst")))
+	for _, most := range []int64{size / 2, size - 1, size} {
+		if most < int64(len(part)) {
+			t.Fatalf("the difference has %d bytes, the limit is %d", len(part), most)
+		}
+		s, err := OpenOrbit(dir, Options{MaxSize: most})
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = put(t, s, "another.img.zst", part)
+		if most == size {
+			if err != nil {
+				t.Errorf("%d bytes of %d: %v", size, most, err)
+			}
+			continue
+		}
+		var limit *LimitError
+		if !errors.As(err, &limit) || limit.Limit != most || !strings.Contains(err.Error(), "with its parent base.img.zst") {
+			t.Errorf("%d bytes of %d: %v, want a LimitError", size, most, err)
+		}
+		noTraces(t, dir, "base.img.zst", "new.img.zst")
+	}
+}
+
 func unzstd(t *testing.T, stored []byte) []byte {
 	t.Helper()
 	r, err := stream.NewReader(bytes.NewReader(stored), stream.Options{})
