@@ -191,7 +191,15 @@ func (t *tree) commit() error {
 			if c.temp == "" {
 				return unix.Unlinkat(fd, base, 0)
 			}
-			return unix.Renameat(fd, path.Base(c.temp), fd, base)
+			temp := path.Base(c.temp)
+			if err := unix.Renameat(fd, temp, fd, base); err != nil {
+				return err
+			}
+			// Between two names of one file a rename does nothing (POSIX).
+			if err := unix.Unlinkat(fd, temp, 0); err != nil && !errors.Is(err, fs.ErrNotExist) {
+				return err
+			}
+			return nil
 		})
 		if err != nil {
 			t.abort()

@@ -228,3 +228,22 @@ func FuzzEditHosts(f *testing.F) {
 		}
 	})
 }
+
+// A link that is there already, or is staged twice, leaves no temporary name.
+func TestSameLink(t *testing.T) {
+	w := newWorld(t, func(root string) {
+		must(t, os.WriteFile(root+"/etc/one", []byte("1"), 0o644), os.Link(root+"/etc/one", root+"/etc/two"))
+	})
+	must(t, w.link("etc/two", "etc/one"), w.link("etc/three", "etc/one"), w.link("etc/three", "etc/one"), w.commit())
+	if left, _ := filepath.Glob(w.dir + "/etc/.orbit-*"); len(left) > 0 {
+		t.Errorf("left behind: %v", left)
+	}
+	one, err := os.Stat(w.dir + "/etc/one")
+	for _, name := range []string{"two", "three"} {
+		st, err2 := os.Stat(w.dir + "/etc/" + name)
+		must(t, err, err2)
+		if !os.SameFile(one, st) {
+			t.Errorf("%s is not the same file", name)
+		}
+	}
+}
