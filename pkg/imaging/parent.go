@@ -3,7 +3,6 @@ package imaging
 import (
 	"context"
 	"fmt"
-	"net/http"
 	"net/url"
 	"strings"
 
@@ -16,7 +15,8 @@ type parent struct {
 	file  *transfer.Ranges
 	index *image.Index
 	root  image.Digest
-	refer bool // the head has it: spans are only referred to
+	refer bool  // the head has it: spans are only referred to
+	mute  error // why the head does not tell whether it has it, or nil
 
 	same, other int64 // spans
 }
@@ -37,7 +37,7 @@ func openParent(ctx context.Context, o SaveOptions) (*parent, error) {
 		return nil, fmt.Errorf("parent image %s is itself only the difference to another", o.Parent)
 	}
 	p.root = p.index.Root()
-	p.refer = assembles(ctx, o, p.root)
+	p.refer, p.mute = assembles(ctx, o, p.root)
 	return p, nil
 }
 
@@ -48,22 +48,14 @@ const RootHeader = "Orbit-Root"
 // assembles tells whether the destination is a head that has the parent and
 // will put the image together. Any other server would take the difference for
 // the whole.
-func assembles(ctx context.Context, o SaveOptions, root image.Digest) bool {
+func assembles(ctx context.Context, o SaveOptions, root image.Digest) (bool, error) {
 	from, err1 := url.Parse(o.Parent)
 	to, err2 := url.Parse(o.Dest)
 	if err1 != nil || err2 != nil || !strings.HasPrefix(to.Scheme, "http") || from.Scheme != to.Scheme || from.Host != to.Host {
-		return false
+		return false, nil
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodHead, o.Parent, nil)
-	if err != nil {
-		return false
-	}
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		return false
-	}
-	resp.Body.Close()
-	return resp.Header.Get(RootHeader) == root.String()
+	h, err := transfer.Head(ctx, o.Parent, transfer.Options{Patience: o.Patience, Log: o.Log})
+	return err == nil && h.Get(RootHeader) == root.String(), err
 }
 
 // inherit gives the span of a job as a reference to the parent, if the parent

@@ -135,6 +135,9 @@ func (s *save) prepare(ctx context.Context) error {
 	var err error
 	if s.o.Parent != "" {
 		s.parent, err = openParent(ctx, s.o)
+		if err == nil && s.parent.mute != nil {
+			s.report.note(api.PlanStep, fmt.Sprintf("%v: all spans are sent, not only those that the parent has not", s.parent.mute))
+		}
 	}
 	return err
 }

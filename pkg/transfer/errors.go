@@ -157,7 +157,7 @@ func cause(err error) error {
 }
 
 func verb(method string) string {
-	if method != http.MethodGet {
+	if method != http.MethodGet && method != http.MethodHead {
 		return "send"
 	}
 	return "fetch"
