@@ -3,6 +3,7 @@ package imaging
 import (
 	"bufio"
 	"context"
+	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -83,7 +84,13 @@ func (d *dest) upload(ctx context.Context, o SaveOptions) {
 	d.discard = func(err error) { w.CloseWithError(err); <-done }
 }
 
+// sidecar is the ending of the file beside an image that has its SHA-256.
+const sidecar = ".sha256"
+
 // create writes to a temporary file beside path, which takes its name at the end.
+// Nothing but chance names it: the numbers of processes come again after a
+// restart. The old sidecar goes before that and the new one comes after it: no
+// sidecar ever lies beside another's file.
 func (d *dest) create(path string, sum bool) error {
 	switch info, err := os.Stat(path); {
 	case errors.Is(err, fs.ErrNotExist):
@@ -91,9 +98,13 @@ func (d *dest) create(path string, sum bool) error {
 		return err
 	case !info.Mode().IsRegular():
 		return fmt.Errorf("%s exists and is not a regular file (name a file, a URL, or - for standard output)", path)
+	default:
+		if path, err = filepath.EvalSymlinks(path); err != nil {
+			return err
+		}
 	}
 	dir, base := filepath.Split(path)
-	f, err := os.OpenFile(filepath.Join(dir, fmt.Sprintf(".%s.%d.partial", base, os.Getpid())), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
+	f, err := os.OpenFile(filepath.Join(dir, ".orbit-"+rand.Text()[:8]+".partial"), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
 	if err != nil {
 		return err
 	}
@@ -102,6 +113,11 @@ func (d *dest) create(path string, sum bool) error {
 	d.finish = func() error {
 		err := errors.Join(f.Sync(), f.Close())
 		if err == nil {
+			if err = os.Remove(path + sidecar); errors.Is(err, fs.ErrNotExist) {
+				err = nil
+			}
+		}
+		if err == nil {
 			err = os.Rename(f.Name(), path)
 		}
 		if err != nil {
@@ -109,7 +125,7 @@ func (d *dest) create(path string, sum bool) error {
 			return err
 		}
 		if sum {
-			err = os.WriteFile(path+".sha256", []byte(d.sum()+"  "+base+"\n"), 0o666)
+			err = os.WriteFile(path+sidecar, []byte(d.sum()+"  "+base+"\n"), 0o666)
 		}
 		return errors.Join(err, syncDir(dir))
 	}
