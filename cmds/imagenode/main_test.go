@@ -3,8 +3,12 @@ package main
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"io"
+	"io/fs"
 	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
@@ -15,6 +19,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/orbit-pxe/orbit/pkg/api"
 	"github.com/orbit-pxe/orbit/pkg/imaging"
@@ -132,14 +138,15 @@ func TestExitCodes(t *testing.T) {
 func TestJSON(t *testing.T) {
 	dir := t.TempDir()
 	receipt := filepath.Join(dir, "receipt")
-	cmd := program(t, "--json", "--receipt", receipt, "-", filepath.Join(dir, "disk"))
+	cmd := program(t, "--json", "--verify=disk", "--receipt", receipt, "-", filepath.Join(dir, "disk"))
 	cmd.Stdin = bytes.NewReader(packed(t, diskImage(t, 16*mib)))
 	out, err := cmd.Output()
 	if err != nil {
 		t.Fatal(err)
 	}
 	var last api.Event
-	for line := range strings.Lines(string(out)) {
+	events, printed, _ := strings.Cut(string(out), `{"receipt":`)
+	for line := range strings.Lines(events) {
 		if err := json.Unmarshal([]byte(line), &last); err != nil || last.Step == "" || last.Time.IsZero() {
 			t.Errorf("%q is no event: %v", line, err)
 		}
@@ -154,6 +161,47 @@ func TestJSON(t *testing.T) {
 	var r imaging.Receipt
 	if err := json.Unmarshal(text, &r); err != nil || r.Bytes != 16*mib || len(r.SHA256) != 64 {
 		t.Errorf("receipt %s: %v", text, err)
+	}
+	var again imaging.Receipt
+	if err := json.Unmarshal([]byte(strings.TrimSuffix(printed, "}\n")), &again); err != nil || !cmp.Equal(r, again) {
+		t.Errorf("receipt as printed: %s: %v", printed, err)
+	}
+}
+
+// TestReceiptFirst wants a receipt where none can be: nothing is written.
+func TestReceiptFirst(t *testing.T) {
+	dir := t.TempDir()
+	good, disk := filepath.Join(dir, "good.img.zst"), filepath.Join(dir, "disk")
+	if err := os.WriteFile(good, packed(t, diskImage(t, 16*mib)), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	var stderr bytes.Buffer
+	cmd := program(t, "--receipt", filepath.Join(dir, "none", "receipt"), good, disk)
+	cmd.Stderr = &stderr
+	cmd.Run()
+	if code := cmd.ProcessState.ExitCode(); code != 3 || !strings.Contains(stderr.String(), "nothing was changed") {
+		t.Errorf("exit %d: %s", code, &stderr)
+	}
+	if _, err := os.Stat(disk); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("the disk was written: %v", err)
+	}
+}
+
+// TestReadBackReceipt prints what is proven.
+func TestReadBackReceipt(t *testing.T) {
+	dir := t.TempDir()
+	good, disk := filepath.Join(dir, "good.img.zst"), filepath.Join(dir, "disk")
+	if err := os.WriteFile(good, packed(t, diskImage(t, 16*mib)), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	sum := sha256.Sum256(packed(t, diskImage(t, 16*mib)))
+	hash := hex.EncodeToString(sum[:])
+	out, err := program(t, "--verify=disk", "--sha256", hash, good, disk).Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(string(out), "read back at 20") || !strings.Contains(string(out), "sha256 "+hash) {
+		t.Errorf("printed %s", out)
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	"os"
 	"runtime/debug"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/orbit-pxe/orbit/pkg/adapt"
@@ -83,31 +84,54 @@ func run(ctx context.Context, stdin io.Reader, stdout, stderr io.Writer, args []
 	if o.dryRun {
 		return dryRun(ctx, o, stdout)
 	}
+	paper, err := o.paper()
+	if err != nil {
+		return err
+	}
+	defer paper.Close()
 	p := progress.New(stdout, o.mode)
 	o.Events = p.Sink()
 	receipt, err := imaging.Write(ctx, o.WriteOptions)
 	if err == nil {
-		err = o.finish(ctx, receipt)
+		err = o.finish(ctx, receipt, paper)
 	}
 	p.Close()
 	if err != nil {
 		return err
 	}
-	if o.mode != progress.JSON {
-		fmt.Fprintln(stdout, receipt)
+	if o.mode == progress.JSON {
+		return json.NewEncoder(stdout).Encode(map[string]any{"receipt": receipt})
 	}
+	fmt.Fprintln(stdout, receipt)
 	return nil
 }
 
 // finish does what follows when the image is on the disk.
-func (o *order) finish(ctx context.Context, r *imaging.Receipt) error {
-	if err := save(o.receipt, r); err != nil || o.adapt.Empty() {
-		return err
+func (o *order) finish(ctx context.Context, r *imaging.Receipt, paper *os.File) error {
+	var err error
+	if paper != nil {
+		err = save(paper, r)
 	}
-	if err := o.fit(ctx, r.Dest); err != nil {
+	if !o.adapt.Empty() {
+		err = errors.Join(err, o.fit(ctx, r.Dest))
+	}
+	if err != nil {
 		return fmt.Errorf("the image is on %s, whole, but: %w", r.Dest, err)
 	}
 	return nil
+}
+
+// paper opens the file for the receipt, before anything is written to the disk:
+// whoever wants one should not miss it in the end. It is nil where none is wanted.
+func (o *order) paper() (*os.File, error) {
+	if o.receipt == "" {
+		return nil, nil
+	}
+	f, err := os.OpenFile(o.receipt, os.O_WRONLY|os.O_CREATE, 0o666)
+	if err != nil {
+		return nil, &imaging.RefusedError{What: "keep a receipt", Reasons: []error{err}}
+	}
+	return f, nil
 }
 
 func dryRun(ctx context.Context, o *order, stdout io.Writer) error {
@@ -120,16 +144,17 @@ func dryRun(ctx context.Context, o *order, stdout io.Writer) error {
 	return plan.Err()
 }
 
-// save writes the receipt as JSON, if that is wanted.
-func save(path string, r *imaging.Receipt) error {
-	if path == "" {
-		return nil
-	}
+// save writes the receipt as JSON.
+func save(f *os.File, r *imaging.Receipt) error {
 	text, err := json.MarshalIndent(r, "", "  ")
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(path, append(text, '\n'), 0o666)
+	if err := f.Truncate(0); err != nil && !errors.Is(err, syscall.EINVAL) { // a pipe cannot be emptied
+		return err
+	}
+	_, err = f.Write(append(text, '\n'))
+	return err
 }
 
 func parse(args []string, stdout io.Writer) (*order, error) {

@@ -84,10 +84,12 @@ func run(ctx context.Context, _ io.Reader, stdout, stderr io.Writer, args []stri
 	if err != nil {
 		return err
 	}
-	if o.mode != progress.JSON {
+	if o.mode == progress.JSON {
+		err = json.NewEncoder(show).Encode(map[string]any{"receipt": receipt})
+	} else {
 		fmt.Fprintln(show, receipt)
 	}
-	return save(o.receipt, receipt)
+	return errors.Join(err, save(o.receipt, receipt))
 }
 
 // save writes the receipt as JSON, if that is wanted.

@@ -59,6 +59,9 @@ func (a *agent) child(ctx context.Context, name string, args ...string) error {
 func (a *agent) follow1(r io.Reader) (failure string) {
 	eachLine(r, func(line string) {
 		var e api.Event
+		if strings.HasPrefix(line, `{"receipt":`) {
+			return // the events have told it
+		}
 		if json.Unmarshal([]byte(line), &e) != nil || e.Step == "" {
 			a.say("%s", line)
 			return

@@ -94,11 +94,15 @@ func FuzzIndex(f *testing.F) {
 		if x.Used.End() > x.Size {
 			t.Fatal("used behind the end")
 		}
-		next := int64(0)
+		next, short := int64(0), false
 		for _, f := range x.Frames() {
 			if f.First != next || x.Range(f).Empty() {
 				t.Fatalf("frame %+v at span %d", f, next)
 			}
+			if short && f.Kind == Empty {
+				t.Fatalf("a run of empty spans goes on in %+v", f)
+			}
+			short = f.Kind == Empty && f.Count < MaxRun
 			next += f.Count
 		}
 		if next != x.Spans() {
@@ -189,5 +193,25 @@ func TestStoredFrameHasChecksum(t *testing.T) {
 			t.Errorf("bit flipped at %d: %v", at, err)
 		}
 		frame[at] ^= 4
+	}
+}
+
+// TestSplitRun refuses empty spans in more frames than they need: a short index
+// would become very long in memory.
+func TestSplitRun(t *testing.T) {
+	for _, counts := range [][]int64{{1, 2}, {MaxRun, 1, 1}, {MaxRun, 3}, {3}} {
+		x := &Index{Sector: 512, meta: []byte("{}")}
+		for _, n := range counts {
+			f := Frame{Kind: Empty, First: x.Spans(), Count: n, Off: x.end, Stored: emptySize(n * Span)}
+			x.Size += n * Span
+			x.end += f.Stored
+			x.frames = append(x.frames, f)
+		}
+		_, err := ParseIndex(x.encode()[headerSize:])
+		split := len(counts) > 1 && counts[len(counts)-2] < MaxRun
+		var bad *FormatError
+		if split != errors.As(err, &bad) || !split && err != nil {
+			t.Errorf("%v: %v", counts, err)
+		}
 	}
 }

@@ -13,6 +13,10 @@ const (
 	maxIndex = 1 << 29
 
 	maxMeta = 1 << 20 // bytes of description
+
+	// maxEmpty is how many empty frames an index may have: 256 TiB of nothing. Data
+	// pays for its frame in memory with its digest in the index; nothing would not.
+	maxEmpty = 1 << 22
 )
 
 // footer is the fixed end of a file.
@@ -121,10 +125,12 @@ func (x *Index) decodeRanges(b []byte, unit int64) error {
 // decodeFrames reads the frames, which must cover the disk.
 func (x *Index) decodeFrames(b, digests []byte) error {
 	all := x.Spans()
-	if n := int64(len(digests) / len(Digest{})); n > all || len(digests)%len(Digest{}) != 0 {
+	data := int64(len(digests) / len(Digest{}))
+	if data > all || len(digests)%len(Digest{}) != 0 {
 		return badf("index", "%d bytes of digests for %d spans", len(digests), all)
 	}
-	span := int64(0)
+	x.frames = make([]Frame, 0, data)
+	span, empty := int64(0), 0
 	for len(b) > 0 {
 		head, n := binary.Uvarint(b)
 		if n <= 0 {
@@ -143,10 +149,17 @@ func (x *Index) decodeFrames(b, digests []byte) error {
 			b = b[n:]
 			f.Stored = int64(stored)
 		}
-		if f.Kind == Empty && f.Stored != emptySize(x.Range(f).Len()) {
-			return badf("index", "%d empty spans at span %d in %d bytes", f.Count, span, f.Stored)
-		}
-		if f.Kind != Empty {
+		if f.Kind == Empty {
+			if f.Stored != emptySize(x.Range(f).Len()) {
+				return badf("index", "%d empty spans at span %d in %d bytes", f.Count, span, f.Stored)
+			}
+			if n := len(x.frames); n > 0 && x.frames[n-1].Kind == Empty && x.frames[n-1].Count < MaxRun {
+				return badf("index", "a run of empty spans goes on at span %d in another frame", span)
+			}
+			if empty++; empty > maxEmpty {
+				return badf("index", "more than %d empty frames", maxEmpty)
+			}
+		} else {
 			if len(digests) == 0 {
 				return badf("index", "span %d has no digest", span)
 			}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/orbit-pxe/orbit/pkg/extent"
 	"github.com/orbit-pxe/orbit/pkg/image"
@@ -49,9 +50,11 @@ func (m *source) cut(ctx context.Context, table *partition.Table, room int64) er
 		}
 	}
 	lost = lost.Intersect(m.used)
+	var tables extent.Set
 	for _, r := range m.table.Regions() {
-		lost.Remove(extent.Range{Off: r.Offset, End: r.Offset + r.Size})
+		tables.Add(extent.Range{Off: r.Offset, End: r.Offset + r.Size})
 	}
+	lost = lost.Subtract(tables)
 	at := &spansAt{ctx: ctx, m: m, span: -1}
 	for r := range lost.All() {
 		for off := r.Off; off < r.End; off += image.Span {
@@ -64,7 +67,30 @@ func (m *source) cut(ctx context.Context, table *partition.Table, room int64) er
 			}
 		}
 	}
-	m.used = m.used.Subtract(lost).Subtract(extent.NewSet(extent.Range{Off: room, End: m.length}))
+	lost.Add(extent.Range{Off: room, End: m.length})
+	m.used = m.used.Subtract(lost)
+	return m.digestAgain(at, tables.Intersect(lost))
+}
+
+// digestAgain computes the digests of spans of which something that is not zeros
+// is no longer in use.
+func (m *source) digestAgain(at *spansAt, gone extent.Set) error {
+	if m.index == nil {
+		return nil
+	}
+	m.frames = slices.Clone(m.frames)
+	for i, f := range m.frames {
+		r := m.rangeOf(f)
+		if f.Kind != image.Data || !gone.Overlaps(r) {
+			continue
+		}
+		data := make([]byte, r.Len())
+		if _, err := at.ReadAt(data, r.Off); err != nil {
+			return err
+		}
+		image.Mask(m.used, r, data)
+		m.frames[i].Digest = image.Sum(data)
+	}
 	return nil
 }
 

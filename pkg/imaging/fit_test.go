@@ -3,6 +3,7 @@ package imaging
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -19,7 +20,12 @@ func fittedDisk(t *testing.T, label string) (disk string, root partition.Partiti
 	t.Helper()
 	disk = maptest.File(t, 200*mib)
 	script := filepath.Join(t.TempDir(), "script")
-	if err := os.WriteFile(script, []byte("label: "+label+"\n,16M\n,\n"), 0o666); err != nil {
+	label, logical := strings.CutSuffix(label, ", logical")
+	parts := ",16M\n,\n"
+	if logical {
+		parts = ",16M\n,,E\n,30M\n,\n"
+	}
+	if err := os.WriteFile(script, []byte("label: "+label+"\n"+parts), 0o666); err != nil {
 		t.Fatal(err)
 	}
 	tool(t, "sh", "-c", "sfdisk -q --no-reread "+disk+" <"+script)
@@ -28,7 +34,7 @@ func fittedDisk(t *testing.T, label string) (disk string, root partition.Partiti
 	if err != nil {
 		t.Fatal(err)
 	}
-	root = table.Partitions[1]
+	root = table.Partitions[len(table.Partitions)-1]
 	small := maptest.File(t, 64*mib)
 	files := t.TempDir()
 	maptest.Age(t, files, 5, 100)
@@ -46,43 +52,61 @@ func fittedDisk(t *testing.T, label string) (disk string, root partition.Partiti
 }
 
 func TestFitSmallerDisk(t *testing.T) {
-	for _, label := range []string{"gpt", "dos"} {
+	for _, label := range []string{"gpt", "dos", "dos, logical"} {
 		disk, root := fittedDisk(t, label)
 		img := filepath.Join(t.TempDir(), "x.img.zst")
 		if _, err := Save(t.Context(), SaveOptions{Disk: disk, Dest: img}); err != nil {
 			t.Fatal(err)
 		}
-		dev := otherLife(t, 100*mib, 512)
-		for i := range 2 {
-			r, err := write1(t, WriteOptions{Source: img, Disk: dev, Verify: VerifyDisk})
-			if err != nil {
-				t.Fatal(err)
+		sources := []string{img}
+		if label == "gpt" { // a disk that ends within the image's last span
+			sources = append(sources, virtualDisk(t, disk, "x.qcow2"))
+		}
+		for _, source := range sources {
+			for _, size := range []int{120 * mib, 200*mib - mib/4} {
+				if source != img && size == 120*mib {
+					continue // a qcow2 does not say where its filesystems end
+				}
+				t.Run(fmt.Sprintf("%s, %s, %d", label, filepath.Base(source), size), func(t *testing.T) {
+					fitsOn(t, source, disk, root, size)
+				})
 			}
-			if i == 1 && r.Written != 0 {
-				t.Errorf("the second time %d bytes were written", r.Written)
-			}
 		}
-		b := bytesOf(t, dev)
-		table, err := partition.Read(bytes.NewReader(b), 512)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if got := table.Partitions[1]; got.Start != root.Start || got.End() > 100*mib || table.End > 100*mib {
-			t.Errorf("%s: the last partition is %+v", label, got)
-		}
-		fs := store(t, "fs", b[root.Start:root.Start+64*mib])
-		tool(t, "e2fsck", "-fn", fs)
-		if !bytes.Equal(b[root.Start+4096:root.Start+8192], bytesOf(t, disk)[root.Start+4096:root.Start+8192]) {
-			t.Error("the content differs")
-		}
-
 		tiny := loop(t, 70*mib, 512)
-		_, err = write1(t, WriteOptions{Source: img, Disk: tiny})
-		refused(t, err, "partition 2")
+		_, err := write1(t, WriteOptions{Source: img, Disk: tiny})
+		refused(t, err, fmt.Sprintf("partition %d", root.Number))
 		var fit *partition.FitError
 		if !errors.As(err, &fit) || !strings.Contains(err.Error(), tiny) {
 			t.Errorf("%v", err)
 		}
+	}
+}
+
+// fitsOn writes the image of disk, whose last partition is root, to a disk of
+// size bytes, twice: the second time there is nothing to do.
+func fitsOn(t *testing.T, img, disk string, root partition.Partition, size int) {
+	dev := otherLife(t, size, 512)
+	for i := range 2 {
+		r, err := write1(t, WriteOptions{Source: img, Disk: dev, Verify: VerifyDisk})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if i == 1 && r.Written != 0 && r.Root != "" {
+			t.Errorf("the second time %d bytes were written", r.Written)
+		}
+	}
+	b := bytesOf(t, dev)
+	table, err := partition.Read(bytes.NewReader(b), 512)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, ok := table.Partition(root.Number); !ok || got.Start != root.Start || got.End() > int64(size) || table.End > int64(size) {
+		t.Errorf("the last partition is %+v", got)
+	}
+	fs := store(t, "fs", b[root.Start:root.Start+64*mib])
+	tool(t, "e2fsck", "-fn", fs)
+	if !bytes.Equal(b[root.Start+4096:root.Start+8192], bytesOf(t, disk)[root.Start+4096:root.Start+8192]) {
+		t.Error("the content differs")
 	}
 }
 

@@ -83,6 +83,7 @@ func (d *indexed) read(ctx context.Context, frames []image.Frame, use func(image
 // unpack decodes a span, and fetches it again where it is damaged.
 func (d *indexed) unpack(ctx context.Context, buf *fetchBuf, stored []byte, f image.Frame) ([]byte, error) {
 	size := d.index.Range(f).Len()
+	f = find(d.index.Frames(), f.First) // what is wanted of it may be less: see cut
 	for try := 1; ; try++ {
 		data, err := d.unzip.Unpack(buf.span, stored, f, size)
 		if err == nil {

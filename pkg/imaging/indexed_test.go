@@ -203,15 +203,39 @@ func TestTrust(t *testing.T) {
 		}
 		holdsImage(t, dest, disk, used)
 		_, err := write1(t, WriteOptions{Source: file, Disk: dest, Root: other, Stream: stream})
-		var distrust *TrustError
-		if !errors.As(err, &distrust) {
-			t.Errorf("another root: %v", err)
-		}
+		distrusted(t, err)
+		holdsImage(t, dest, disk, used)
 	}
+	// Neither a digest of the file nor a server without parts gets at the disk.
+	plain := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.Write(b) }))
+	defer plain.Close()
+	dest := store(t, "disk", disk)
+	for _, o := range []WriteOptions{
+		{Source: file, Root: other, SHA256: sum(b)},
+		{Source: plain.URL, Root: x.Root()},
+	} {
+		o.Disk = dest
+		_, err := write1(t, o)
+		distrusted(t, err)
+		same(t, "the disk", bytesOf(t, dest), disk)
+	}
+	// Only what is piped in shows its index last.
+	_, err = write1(t, WriteOptions{Source: "-", Stdin: bytes.NewReader(b), Root: other, Disk: dest})
+	failed(t, err, "is not to be trusted")
 	raw := store(t, "raw", disk)
 	if _, err := write1(t, WriteOptions{Source: raw, Disk: filepath.Join(t.TempDir(), "d"), Root: x.Root()}); err == nil || !strings.Contains(err.Error(), "no index") {
 		t.Errorf("a raw image for a root: %v", err)
 	}
+}
+
+// distrusted fails unless an image was refused, before anything was changed.
+func distrusted(t *testing.T, err error) {
+	t.Helper()
+	var distrust *TrustError
+	if !errors.As(err, &distrust) {
+		t.Errorf("not distrusted: %v", err)
+	}
+	refused(t, err, "is not to be trusted")
 }
 
 // A span that is damaged where the image is kept ends the writing, and nothing

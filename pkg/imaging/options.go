@@ -40,7 +40,8 @@ type WriteOptions struct {
 	// the disk. May be nil.
 	Fits func(ctx context.Context, table *partition.Table, disk string, file bool) error
 
-	seam seam // for tests
+	room int64 // bytes the disk takes, once that is known
+	seam seam  // for tests
 }
 
 // complete fills in what was left out, and looks for what cannot be.

@@ -207,7 +207,7 @@ func (w *write) putSpan(ctx context.Context, f image.Frame, data []byte) error {
 			return err
 		}
 	}
-	w.remember(span.Off, data)
+	w.remember(span.Off, data[:min(int64(len(data)), max(0, w.target.room-span.Off))])
 	return nil
 }
 

@@ -28,7 +28,8 @@ type Receipt struct {
 	Notes    []string  `json:"notes,omitempty"`    // what the image has to tell of its save
 }
 
-// String is the receipt in a line.
+// String is the receipt in a line, and in a second one what was proven by reading
+// the disk.
 func (r *Receipt) String() string {
 	took := time.Duration(r.Seconds * float64(time.Second))
 	s := fmt.Sprintf("%s -> %s: %s in %s, %s (%s stored, %s", r.Source, r.Dest,
@@ -39,8 +40,20 @@ func (r *Receipt) String() string {
 	if r.Verified != "" && r.Used > 0 {
 		s += ", " + units.Bytes(r.Written) + " written"
 	}
-	if r.Verified == VerifyDisk {
-		s += ", read back"
+	s += ")"
+	if r.Verified != VerifyDisk {
+		return s
 	}
-	return s + ")"
+	s += "\n" + r.Dest
+	if r.Serial != "" {
+		s += ", serial " + r.Serial
+	}
+	s += ", read back at " + r.Time.UTC().Format(time.RFC3339) + ", holds "
+	switch {
+	case r.Root != "":
+		return s + "the image with root " + r.Root
+	case r.SHA256 != "":
+		return s + "the image with sha256 " + r.SHA256
+	}
+	return s + "what was written"
 }

@@ -86,6 +86,11 @@ func open(ctx context.Context, o WriteOptions, r *report) (*source, error) {
 		}
 		hash = !plain
 	}
+	if o.trusts() && o.Source != "-" {
+		if err := o.trustFirst(ctx, t); err != nil {
+			return nil, err
+		}
+	}
 	m, err := openStream(ctx, o, t, want, hash || o.trusts())
 	if err != nil {
 		return nil, err
@@ -143,6 +148,9 @@ func (m *source) isQcow2() bool {
 
 // lookAt reads head and table where spans are at hand.
 func (m *source) lookAt(ctx context.Context) error {
+	if m.length == 0 {
+		return fmt.Errorf("image %s is empty", m.name)
+	}
 	at := &spansAt{ctx: ctx, m: m, span: -1}
 	m.head = make([]byte, min(headSize, m.length))
 	if _, err := at.ReadAt(m.head, 0); err != nil {

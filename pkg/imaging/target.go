@@ -131,28 +131,31 @@ func isNewFile(name string) bool {
 // open opens the target for writing, alone. A regular file is created, and
 // emptied unless what it holds may be of use; then the writing has begun.
 func (t *target) open(keep bool) (*blockdev.Device, error) {
-	if !t.file {
-		return blockdev.Open(t.path, blockdev.Options{Write: true, Direct: true, Exclusive: true})
+	if t.file {
+		f, err := os.OpenFile(t.path, os.O_RDWR|os.O_CREATE, 0o666)
+		if err != nil {
+			return nil, err
+		}
+		f.Close()
 	}
-	info, err := os.Stat(t.path)
-	keep = keep && err == nil && info.Size() > 0
-	t.fresh = !keep
-	flags := os.O_RDWR | os.O_CREATE
-	if !keep {
-		flags |= os.O_TRUNC
+	dev, err := blockdev.Open(t.path, blockdev.Options{Write: true, Direct: true, Exclusive: true})
+	if err != nil || !t.file {
+		return dev, err
 	}
-	f, err := os.OpenFile(t.path, flags, 0o666)
+	// It is ours alone from here on: nobody's file is emptied under their hands.
+	size := dev.Size()
+	t.fresh = !keep || size == 0
+	if t.fresh && size > 0 {
+		t.resized, err = true, dev.Truncate(0)
+	}
+	if err == nil && t.room != unlimited && size != t.room {
+		t.resized, err = true, dev.Truncate(t.room)
+	}
 	if err != nil {
+		dev.Close()
 		return nil, err
 	}
-	if t.room != unlimited {
-		t.resized = !keep || info.Size() != t.room
-		err = f.Truncate(t.room)
-	}
-	if err = errors.Join(err, f.Close()); err != nil {
-		return nil, err
-	}
-	return blockdev.Open(t.path, blockdev.Options{Write: true, Direct: true, Exclusive: true})
+	return dev, nil
 }
 
 // name puts the disk's name into the error of an image that does not fit.

@@ -1,12 +1,14 @@
 package imaging
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
 
 	"github.com/orbit-pxe/orbit/pkg/image"
 	"github.com/orbit-pxe/orbit/pkg/sign"
+	"github.com/orbit-pxe/orbit/pkg/transfer"
 )
 
 // TrustError reports an image that is not the one that is trusted.
@@ -50,6 +52,25 @@ func (o *WriteOptions) trust(x *image.Index) error {
 		reasons = append(reasons, err.Error())
 	}
 	return distrust("%s", strings.Join(reasons, "; and "))
+}
+
+// trustFirst checks the index of an image that will be read first to last, where
+// it would else come by when the disk has been written already.
+func (o *WriteOptions) trustFirst(ctx context.Context, t transfer.Options) error {
+	file, err := transfer.OpenRanges(ctx, o.Source, t)
+	var whole *transfer.NoRangesError
+	if errors.As(err, &whole) {
+		return &TrustError{o.Source, fmt.Sprintf("its index cannot be read before the disk is written: %v (put it on a server that gives parts of files, or pipe it in)", err)}
+	}
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	x, err := image.ReadIndex(file.ReaderAt(ctx), file.Size())
+	if err != nil && !errors.Is(err, image.ErrNoIndex) {
+		return fmt.Errorf("image %s: %w", o.Source, err)
+	}
+	return o.trust(x)
 }
 
 // Key is a public key whose signature makes an image trusted.

@@ -31,6 +31,9 @@ func openQcow2(ctx context.Context, o WriteOptions, file *transfer.Ranges) (*sou
 	if err != nil {
 		return nil, fmt.Errorf("image %s: %w", o.Source, err)
 	}
+	if used.Len() > o.room { // its spans need not even be counted
+		return nil, &TooSmallError{Disk: o.Disk, Have: o.room, Want: disk.Size()}
+	}
 	v := &virtual{name: o.Source, file: file, disk: disk}
 	v.bufs.New = func() any { b := make([]byte, image.Span); return &b }
 	whole := extent.Range{End: disk.Size()}
@@ -44,19 +47,25 @@ func openQcow2(ctx context.Context, o WriteOptions, file *transfer.Ranges) (*sou
 // framesOf is a disk as frames: those spans that hold something, and runs of
 // those that do not.
 func framesOf(size int64, used extent.Set) []image.Frame {
+	spans := (size + image.Span - 1) / image.Span
+	run := max(image.MaxRun, spans>>16) // however large a disk of nothing says it is
 	var frames []image.Frame
-	for i := range (size + image.Span - 1) / image.Span {
-		r := extent.Range{Off: i * image.Span, End: min((i+1)*image.Span, size)}
-		if used.Overlaps(r) {
-			frames = append(frames, image.Frame{Kind: image.Data, First: i, Count: 1, Off: r.Off, Stored: r.Len()})
-			continue
+	next := int64(0) // the first span without a frame
+	empty := func(end int64) {
+		for next < end {
+			n := min(run, end-next)
+			frames = append(frames, image.Frame{Kind: image.Empty, First: next, Count: n})
+			next += n
 		}
-		if n := len(frames); n > 0 && frames[n-1].Kind == image.Empty && frames[n-1].Count < image.MaxRun {
-			frames[n-1].Count++
-			continue
-		}
-		frames = append(frames, image.Frame{Kind: image.Empty, First: i, Count: 1})
 	}
+	for u := range used.All() {
+		empty(u.Off / image.Span)
+		for end := (min(u.End, size) + image.Span - 1) / image.Span; next < end; next++ {
+			off := next * image.Span
+			frames = append(frames, image.Frame{Kind: image.Data, First: next, Count: 1, Off: off, Stored: min(image.Span, size-off)})
+		}
+	}
+	empty(spans)
 	return frames
 }
 

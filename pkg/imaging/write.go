@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/orbit-pxe/orbit/pkg/api"
+	"github.com/orbit-pxe/orbit/pkg/partition"
 )
 
 // write is one image on its way to one disk.
@@ -58,6 +59,12 @@ func (w *write) run(ctx context.Context) error {
 	w.start = time.Now()
 	w.out = &output{dev: w.dev, fresh: w.target.fresh, room: w.target.room, seen: w.remember}
 	w.out.hold(w.source.table.Regions())
+	if w.plan.Cut != "" && w.source.table.MBR != nil {
+		// The links between logical partitions are cut too, and lie all over the disk.
+		for _, p := range w.source.table.Pieces() {
+			w.out.hold([]partition.Region{{Offset: p.Off, Size: int64(len(p.Data))}})
+		}
+	}
 	var err error
 	if w.source.spans != nil {
 		err = w.patch(ctx)
@@ -84,6 +91,7 @@ func prepare(ctx context.Context, o WriteOptions) (*write, error) {
 	if w.target, err = findTarget(ctx, o, w.report); err != nil {
 		return nil, w.refuse(cause(ctx, err))
 	}
+	o.room = w.target.room
 	if w.source, err = openSource(ctx, o, w.report); err != nil {
 		return nil, w.refuse(cause(ctx, err))
 	}

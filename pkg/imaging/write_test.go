@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/orbit-pxe/orbit/pkg/api"
+	"github.com/orbit-pxe/orbit/pkg/blockdev"
 	"github.com/orbit-pxe/orbit/pkg/partition"
 	"github.com/orbit-pxe/orbit/pkg/stream"
 )
@@ -145,6 +146,23 @@ func TestWriteFileOfSize(t *testing.T) {
 	table, err := partition.Read(bytes.NewReader(bytesOf(t, dest)), 512)
 	if err != nil || table.End != 40*mib {
 		t.Errorf("table is %+v, %v; want one that ends at 40 MiB", table, err)
+	}
+}
+
+// TestFileInUse leaves a file alone that another holds, whatever would become of it.
+func TestFileInUse(t *testing.T) {
+	img := store(t, "image", gptImage(t, 8*mib, 512))
+	for _, size := range []int64{0, 8 * mib} {
+		old := content(9, 12*mib)
+		file := store(t, "disk", old)
+		holder, err := blockdev.Open(file, blockdev.Options{Write: true, Exclusive: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer holder.Close()
+		_, err = write1(t, WriteOptions{Source: img, Disk: file, FileSize: size})
+		refused(t, err, "")
+		same(t, "the file", bytesOf(t, file), old)
 	}
 }
 
