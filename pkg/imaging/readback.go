@@ -45,8 +45,26 @@ type writeSum struct {
 
 // written remembers the digests of what was written, for reading it back.
 type written struct {
-	mu   sync.Mutex
-	sums []writeSum
+	mu     sync.Mutex
+	sums   []writeSum
+	sealed bool // what is written from now on has to be the same again
+}
+
+// seal ends the remembering, and gives what is remembered.
+func (w *written) seal() []writeSum {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.sealed = true
+	return w.sums
+}
+
+// add remembers something unless that has ended.
+func (w *written) add(s writeSum) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if !w.sealed {
+		w.sums = append(w.sums, s)
+	}
 }
 
 // remember notes what is written at off, where only that can tell later what
@@ -57,10 +75,7 @@ func (w *write) remember(off int64, data []byte) {
 	}
 	for len(data) > 0 { // span by span
 		n := min(image.Span-off%image.Span, int64(len(data)))
-		sum := image.Sum(data[:n])
-		w.written.mu.Lock()
-		w.written.sums = append(w.written.sums, writeSum{off, n, sum})
-		w.written.mu.Unlock()
+		w.written.add(writeSum{off, n, image.Sum(data[:n])})
 		off, data = off+n, data[n:]
 	}
 }
@@ -131,27 +146,56 @@ func (w *write) rewrite(ctx context.Context, frames []image.Frame) error {
 }
 
 // readBackSums compares the disk with the digests that were taken while
-// writing, and with zeros where the image is known to be empty.
+// writing, and with zeros where the image is known to be empty. What is wrong is
+// fetched and written again, where the image is not a stream that is over.
 func (w *write) readBackSums(ctx context.Context) error {
-	if err := w.dev.DropCache(); err != nil {
-		return err
-	}
 	var empty []image.Frame
 	for _, f := range w.source.frames {
 		if f.Kind == image.Empty {
 			empty = append(empty, f)
 		}
 	}
-	wrong, err := w.wrong(ctx, empty)
-	if err != nil {
-		return err
+	sums := w.written.seal()
+	for try := 0; ; try++ {
+		if err := w.dev.DropCache(); err != nil {
+			return err
+		}
+		bad, err := w.wrong(ctx, empty)
+		if err != nil {
+			return err
+		}
+		differ, err := w.differ(ctx, sums)
+		if err != nil || len(bad)+len(differ) == 0 {
+			return err
+		}
+		failed := &ReadBackError{Disk: w.target.path}
+		empty, sums = bad, differ
+		for _, f := range bad {
+			failed.Spans = append(failed.Spans, f.First)
+		}
+		for _, s := range differ {
+			failed.Spans = append(failed.Spans, s.off/image.Span)
+		}
+		slices.Sort(failed.Spans)
+		failed.Spans = slices.Compact(failed.Spans)
+		if try == rewrites || w.source.spans == nil {
+			return failed
+		}
+		w.report.note(api.Verify, fmt.Sprintf("%v; writing them again", failed))
+		var again []image.Frame
+		for _, span := range failed.Spans {
+			again = append(again, find(w.source.frames, span))
+		}
+		if err := w.rewrite(ctx, again); err != nil {
+			return err
+		}
 	}
+}
+
+// differ gives the parts of the disk that are not what was written, but for what
+// is held back.
+func (w *write) differ(ctx context.Context, sums []writeSum) (bad []writeSum, err error) {
 	var mu sync.Mutex
-	var bad []int64
-	for _, f := range wrong {
-		bad = append(bad, f.First)
-	}
-	sums := w.written.sums
 	err = w.each(ctx, len(sums), func(_ context.Context, i int, buf []byte) error {
 		s := sums[i]
 		data := buf[:s.n]
@@ -166,16 +210,12 @@ func (w *write) readBackSums(ctx context.Context) error {
 		}
 		if image.Sum(data) != s.sum {
 			mu.Lock()
-			bad = append(bad, s.off/image.Span)
+			bad = append(bad, s)
 			mu.Unlock()
 		}
 		return nil
 	})
-	if err == nil && len(bad) > 0 {
-		slices.Sort(bad)
-		err = &ReadBackError{Disk: w.target.path, Spans: slices.Compact(bad)}
-	}
-	return err
+	return bad, err
 }
 
 // each calls f for the numbers below n, several at a time, each with a buffer of

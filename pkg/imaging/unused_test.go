@@ -113,8 +113,12 @@ func TestReadBack(t *testing.T) {
 		{"stream good", packed, 0, 0, true},
 		{"stream table", packed, 300, 99, false},
 		{"raw", raw, 5*mib + 9, 1, false},
-		{"qcow2", qcow, 5*mib + 700, 1, false},
-		{"qcow2 zeros", qcow, 7*mib + 700, 1, false},
+		{"qcow2 once", qcow, 5*mib + 700, 1, true},
+		{"qcow2 twice", qcow, 5*mib + 700, 2, true},
+		{"qcow2 always", qcow, 5*mib + 700, 99, false},
+		{"qcow2 zeros", qcow, 7*mib + 700, 1, true},
+		{"qcow2 zeros always", qcow, 7*mib + 700, 99, false},
+		{"qcow2 table", qcow, 300, 99, false},
 		{"qcow2 good", qcow, 0, 0, true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
