@@ -51,7 +51,7 @@ func openStream(ctx context.Context, o WriteOptions, t transfer.Options, want st
 		f.source.sum = sha256.New()
 	}
 	so := stream.Options{MaxMemory: buffers()}
-	f.tail = &tail{hash: hash}
+	f.tail = &tail{hash: hash, most: indexRoom(available())}
 	so.Wanted, so.Skipped = f.tail.wanted, f.tail.skipped
 	if f.Reader, err = stream.NewReader(f.source, so); err != nil {
 		src.Close()

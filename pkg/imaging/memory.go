@@ -26,6 +26,11 @@ func buffers() int64 {
 	return max(free/6, leastBuffers)
 }
 
+// indexRoom is how large an index may be that a stream brings, in bytes: while it
+// is read and understood it takes up to eight times as much memory as that. The
+// largest index that is ever written has half a GiB.
+func indexRoom(free int64) int64 { return min(max(free/8, leastBuffers), 1<<29) }
+
 // available is the memory that can be had without swapping, in bytes (proc(5),
 // MemAvailable), or 0 where the kernel does not say.
 func available() int64 {

@@ -9,6 +9,7 @@ import (
 	"github.com/orbit-pxe/orbit/pkg/image"
 	"github.com/orbit-pxe/orbit/pkg/sign"
 	"github.com/orbit-pxe/orbit/pkg/transfer"
+	"github.com/orbit-pxe/orbit/pkg/units"
 )
 
 // TrustError reports an image that is not the one that is trusted.
@@ -79,14 +80,24 @@ type Key = sign.PublicKey
 // tail computes the digests of an Orbit image that comes as a stream, until the
 // index has come by that tells what they should be.
 type tail struct {
-	hash  bool // compute the digests
+	hash  bool  // compute the digests
+	most  int64 // bytes of an index that there is memory for
+	large int64 // bytes of one that was larger, and passed over
 	span  []byte
 	sums  []image.Digest // of all spans so far, zero for those that are empty
 	index *image.Index
 	err   error
 }
 
-func (t *tail) wanted(magic uint32, size int64) bool { return image.IsIndex(magic) && size < 1<<29 }
+func (t *tail) wanted(magic uint32, size int64) bool {
+	if !image.IsIndex(magic) {
+		return false
+	}
+	if size > t.most {
+		t.large = size
+	}
+	return size <= t.most
+}
 
 func (t *tail) skipped(content []byte) {
 	switch x, err := image.ParseIndex(content); {
@@ -133,6 +144,10 @@ func (t *tail) add(span []byte) {
 func (t *tail) check(o *WriteOptions) error {
 	if t.err != nil {
 		return fmt.Errorf("image %s: %w", o.Source, t.err)
+	}
+	if t.large > 0 && (o.trusts() || t.hash) {
+		return fmt.Errorf("image %s: its index has %s, there is memory for %s of one, and without it nothing tells whether the right bytes came (write it from a server that gives parts of files, or on a machine with more memory)",
+			o.Source, units.Bytes(t.large), units.Bytes(t.most))
 	}
 	if o.trusts() {
 		if err := o.trust(t.index); err != nil {
