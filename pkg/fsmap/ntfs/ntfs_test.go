@@ -48,8 +48,8 @@ func figure(t *testing.T, pattern, text string) int64 {
 	return n
 }
 
-// compare compares the map of a volume with what partclone saves and ntfsinfo
-// counts.
+// compare compares the map of a volume with what partclone saves, ntfsinfo
+// counts, and ntfscluster finds in files.
 func compare(t *testing.T, img string) *fsmap.Map {
 	t.Helper()
 	m, err := mapFile(t, img)
@@ -64,6 +64,7 @@ func compare(t *testing.T, img string) *fsmap.Map {
 	if m.Block != block || m.Used.Len() != used+tail {
 		t.Errorf("%d bytes in clusters of %d are in use; ntfsinfo says %d and %d, and there are %d at the end", m.Used.Len(), m.Block, used, block, tail)
 	}
+	owned(t, img, m, total)
 	theirs := peer.Partclone(t, "ntfs", img)
 	maptest.Superset(t, m.Used, theirs, false)
 	if more := m.Used.Subtract(theirs).Subtract(extent.NewSet(extent.Range{Off: total * block, End: m.Size})); !more.Empty() {
