@@ -16,14 +16,16 @@ type filesystem struct {
 	name  string
 	size  int64 // MiB
 	mkfs  string
-	mount string   // how files get in and out: ext4, ntfs-3g, mtools, or empty
+	mount string   // how files get in and out: ext4, ntfs-3g, mtools, xfs_db, or empty
 	fsck  []string // a command each
 	peer  string   // of partclone's programs
 	slow  bool     // only with ORBIT_SLOW
+	share bool     // files share extents, and a part of them no longer does
 }
 
 var (
 	extCheck  = []string{"e2fsck -fn"}
+	xfsCheck  = []string{"xfs_repair -n"}
 	fatCheck  = []string{"fsck.fat -n"}
 	ntfsCheck = []string{"ntfsfix -n", "ntfsresize --info --force --no-progress-bar"}
 )
@@ -34,11 +36,18 @@ var filesystems = []filesystem{
 	{name: "ext4", size: 96, mkfs: "mke2fs -q -F -t ext4", mount: "ext4", fsck: extCheck, peer: "extfs"},
 	{name: "ext4 with bigalloc", size: 64, mkfs: "mke2fs -q -F -t ext4 -O bigalloc", mount: "ext4", fsck: extCheck},
 	{name: "ext4 without flex_bg", size: 200, mkfs: "mke2fs -q -F -t ext4 -b 1024 -O ^flex_bg", mount: "ext4", fsck: extCheck, peer: "extfs", slow: true},
+	{name: "ext4 with meta_bg", size: 48, mkfs: "mke2fs -q -F -t ext4 -b 1024 -g 1024 -O meta_bg,^resize_inode", mount: "ext4", fsck: extCheck, peer: "extfs"},
+	{name: "ext4 with sparse_super2", size: 48, mkfs: "mke2fs -q -F -t ext4 -b 1024 -O sparse_super2,^resize_inode", mount: "ext4", fsck: extCheck, peer: "extfs"},
+	{name: "ext4 with uninit_bg", size: 48, mkfs: "mke2fs -q -F -t ext4 -b 1024 -O uninit_bg,^metadata_csum", mount: "ext4", fsck: extCheck, peer: "extfs"},
 	{name: "ext4 large", size: 4096, mkfs: "mke2fs -q -F -t ext4", mount: "ext4", fsck: extCheck, peer: "extfs", slow: true},
-	{name: "xfs", size: 300, mkfs: "mkfs.xfs -q -f", mount: "xfs", fsck: []string{"xfs_repair -n"}, peer: "xfs"},
-	{name: "xfs with small blocks", size: 400, mkfs: "mkfs.xfs -q -f -b size=1024", mount: "xfs", fsck: []string{"xfs_repair -n"}, peer: "xfs", slow: true},
+	{name: "xfs", size: 300, mkfs: "mkfs.xfs -q -f", mount: "xfs", fsck: xfsCheck, peer: "xfs"},
+	{name: "xfs with small blocks", size: 400, mkfs: "mkfs.xfs -q -f -b size=1024", mount: "xfs", fsck: xfsCheck, peer: "xfs", slow: true},
+	{name: "xfs version 4", size: 64, mkfs: "mkfs.xfs -q -f --unsupported -d agcount=2 -m crc=0", mount: "xfs_db", fsck: xfsCheck, peer: "xfs"},
+	{name: "xfs with rmapbt", size: 80, mkfs: "mkfs.xfs -q -f --unsupported -d agcount=2 -l size=5m -m rmapbt=1,reflink=0", mount: "xfs", fsck: xfsCheck, peer: "xfs"},
+	{name: "xfs with shared extents", size: 80, mkfs: "mkfs.xfs -q -f --unsupported -d agcount=2 -l size=13m -m rmapbt=1,reflink=1", mount: "xfs", fsck: xfsCheck, peer: "xfs", share: true},
 	{name: "btrfs", size: 128, mkfs: "mkfs.btrfs -q -f", mount: "btrfs", fsck: []string{"btrfs check --readonly"}, peer: "btrfs"},
 	{name: "btrfs mixed", size: 128, mkfs: "mkfs.btrfs -q -f -M", mount: "btrfs", fsck: []string{"btrfs check --readonly"}, slow: true},
+	{name: "btrfs dup", size: 256, mkfs: "mkfs.btrfs -q -f -m dup -d dup", mount: "btrfs", fsck: []string{"btrfs check --readonly --check-data-csum"}, peer: "btrfs", share: true},
 	{name: "fat12", size: 8, mkfs: "mkfs.fat -F 12", mount: "mtools", fsck: fatCheck, peer: "fat"},
 	{name: "fat16", size: 32, mkfs: "mkfs.fat -F 16", mount: "mtools", fsck: fatCheck, peer: "fat"},
 	{name: "fat32", size: 64, mkfs: "mkfs.fat -F 32", mount: "mtools", fsck: fatCheck, peer: "fat"},
@@ -106,8 +115,17 @@ func (f filesystem) age(t testing.TB, path string, seed uint64) {
 		maptest.Age(t, again, seed+1, 20)
 		words(t, "find "+again+" -type l", "-delete")
 		maptest.Tool(t, "mcopy", "-i", path, "-s", again, "::")
+	case "xfs_db": // no kernel need know it
+		tree := filepath.Join(t.TempDir(), "tree")
+		maptest.Age(t, tree, seed, 200)
+		words(t, f.mkfs+" -p "+prototype(t, tree), path)
 	default:
-		f.mounted(t, path, "rw", func(dir string) { maptest.Age(t, dir, seed, 300) })
+		f.mounted(t, path, "rw", func(dir string) {
+			maptest.Age(t, dir, seed, 300)
+			if f.share {
+				share(t, dir)
+			}
+		})
 	}
 }
 
@@ -121,6 +139,8 @@ func (f filesystem) tree(t testing.TB, path string) (tree map[string]string) {
 		dir := t.TempDir()
 		maptest.Tool(t, "mcopy", "-i", path, "-s", "-n", "-m", "::*", dir)
 		return maptest.Tree(t, dir)
+	case "xfs_db":
+		return unmounted(t, path)
 	}
 	f.mounted(t, path, "ro", func(dir string) { tree = maptest.Tree(t, dir) })
 	if len(tree) < 20 {
