@@ -30,7 +30,7 @@ func owned(t *testing.T, img string, m *fsmap.Map, total int64) {
 		return out
 	}
 	free := m.Used.Complement(all).Ranges()
-	for _, r := range sample(free, 60) {
+	for _, r := range sample(free, 300) {
 		if out := owners(r); !strings.Contains(out, "* no inode found") {
 			t.Errorf("map loses what is in %v: %s", r, out)
 		}
