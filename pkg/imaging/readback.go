@@ -3,6 +3,7 @@ package imaging
 import (
 	"context"
 	"fmt"
+	"iter"
 	"runtime"
 	"slices"
 	"sync"
@@ -118,11 +119,11 @@ func (w *write) readBackError(bad []image.Frame) error {
 func (w *write) wrong(ctx context.Context, frames []image.Frame) ([]image.Frame, error) {
 	var mu sync.Mutex
 	var bad []image.Frame
-	err := w.each(ctx, len(frames), func(ctx context.Context, i int, buf []byte) error {
-		same, err := w.holds(ctx, frames[i], buf)
+	err := each(ctx, slices.Values(frames), func(ctx context.Context, f image.Frame, buf []byte) error {
+		same, err := w.holds(ctx, f, buf)
 		if err == nil && !same {
 			mu.Lock()
-			bad = append(bad, frames[i])
+			bad = append(bad, f)
 			mu.Unlock()
 		}
 		return err
@@ -196,8 +197,7 @@ func (w *write) readBackSums(ctx context.Context) error {
 // is held back.
 func (w *write) differ(ctx context.Context, sums []writeSum) (bad []writeSum, err error) {
 	var mu sync.Mutex
-	err = w.each(ctx, len(sums), func(_ context.Context, i int, buf []byte) error {
-		s := sums[i]
+	err = each(ctx, slices.Values(sums), func(_ context.Context, s writeSum, buf []byte) error {
 		data := buf[:s.n]
 		if err := readAll(w.dev, data, s.off); err != nil {
 			return err
@@ -218,16 +218,16 @@ func (w *write) differ(ctx context.Context, sums []writeSum) (bad []writeSum, er
 	return bad, err
 }
 
-// each calls f for the numbers below n, several at a time, each with a buffer of
-// a span that it may use.
-func (w *write) each(ctx context.Context, n int, f func(ctx context.Context, i int, buf []byte) error) error {
+// each calls f for every value, several at a time, each with a buffer of a span
+// that it may use. No more values are taken than are in work.
+func each[T any](ctx context.Context, all iter.Seq[T], f func(ctx context.Context, v T, buf []byte) error) error {
 	g, ctx := errgroup.WithContext(ctx)
-	next := make(chan int)
+	next := make(chan T)
 	g.Go(func() error {
 		defer close(next)
-		for i := range n {
+		for v := range all {
 			select {
-			case next <- i:
+			case next <- v:
 			case <-ctx.Done():
 				return context.Cause(ctx)
 			}
@@ -238,8 +238,8 @@ func (w *write) each(ctx context.Context, n int, f func(ctx context.Context, i i
 		g.Go(func() error {
 			buf := blockdev.AllocAligned(image.Span)
 			defer blockdev.FreeAligned(buf)
-			for i := range next {
-				if err := f(ctx, i, buf); err != nil {
+			for v := range next {
+				if err := f(ctx, v, buf); err != nil {
 					return err
 				}
 			}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 
 	"github.com/orbit-pxe/orbit/pkg/api"
 	"github.com/orbit-pxe/orbit/pkg/extent"
@@ -98,16 +99,7 @@ func (w *write) discard(ctx context.Context, unused extent.Set, begin func(conte
 
 // zeroUnused zeros what is not zeros, and looks whether that helped.
 func (w *write) zeroUnused(ctx context.Context, unused extent.Set, begin func(context.Context) error) error {
-	var pieces []extent.Range
-	for r := range unused.All() {
-		for r.Off < r.End {
-			end := min((r.Off/image.Span+1)*image.Span, r.End)
-			pieces = append(pieces, extent.Range{Off: r.Off, End: end})
-			r.Off = end
-		}
-	}
-	return w.each(ctx, len(pieces), func(ctx context.Context, i int, buf []byte) error {
-		r := pieces[i]
+	return each(ctx, bySpan(unused), func(ctx context.Context, r extent.Range, buf []byte) error {
 		data := buf[:r.Len()]
 		if err := readAll(w.dev, data, r.Off); err == nil && isZeroAll(data) {
 			return nil
@@ -126,4 +118,19 @@ func (w *write) zeroUnused(ctx context.Context, unused extent.Set, begin func(co
 		}
 		return nil
 	})
+}
+
+// bySpan gives the ranges of s cut at the spans.
+func bySpan(s extent.Set) iter.Seq[extent.Range] {
+	return func(yield func(extent.Range) bool) {
+		for r := range s.All() {
+			for r.Off < r.End {
+				end := min((r.Off/image.Span+1)*image.Span, r.End)
+				if !yield(extent.Range{Off: r.Off, End: end}) {
+					return
+				}
+				r.Off = end
+			}
+		}
+	}
 }

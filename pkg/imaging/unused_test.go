@@ -2,8 +2,11 @@ package imaging
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"path/filepath"
+	"runtime"
+	"syscall"
 	"testing"
 
 	"github.com/orbit-pxe/orbit/pkg/extent"
@@ -201,3 +204,47 @@ func TestFileGetsItsSize(t *testing.T) {
 		}
 	}
 }
+
+// What is unused of a large disk takes no memory to be gone over.
+func TestZeroUnusedMemory(t *testing.T) {
+	w := &write{dev: dead{}, target: &target{path: "disk"}}
+	enough := errors.New("enough")
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	err := w.zeroUnused(t.Context(), extent.NewSet(extent.Range{Off: 77, End: 16 << 40}), func(context.Context) error { return enough })
+	runtime.ReadMemStats(&after)
+	if !errors.Is(err, enough) {
+		t.Errorf("error is %v", err)
+	}
+	if n := after.TotalAlloc - before.TotalAlloc; n > 32*mib {
+		t.Errorf("%d MiB were allocated", n/mib)
+	}
+}
+
+// TestBySpan puts the pieces together again.
+func TestBySpan(t *testing.T) {
+	_, used := plainDisk(t)
+	used.Add(extent.Range{Off: mib + 5, End: 4*mib - 1})
+	var all extent.Set
+	for r := range bySpan(used) {
+		if r.Empty() || r.Off/image.Span != (r.End-1)/image.Span || all.Overlaps(r) {
+			t.Fatalf("%v is not one new part of a span", r)
+		}
+		all.Add(r)
+	}
+	if !all.Equal(used) {
+		t.Errorf("together they are %v, want %v", all.Ranges(), used.Ranges())
+	}
+	for r := range bySpan(used) { // and no more
+		all.Remove(r)
+		break
+	}
+	if all.Len() == used.Len() {
+		t.Error("nothing was given")
+	}
+}
+
+// dead is a disk that cannot be read.
+type dead struct{ device }
+
+func (dead) ReadAt([]byte, int64) (int, error) { return 0, syscall.EIO }
