@@ -4,10 +4,17 @@ package main
 
 import (
 	"fmt"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"net/http/httptest"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/orbit-pxe/orbit/pkg/imaging"
 )
 
 // The peak memory of a whole run stays far below 128 MB. (The race
@@ -17,8 +24,63 @@ func TestPeakMemory(t *testing.T) {
 	if err := os.WriteFile(source, packed(t, diskImage(t, 256*mib)), 0o666); err != nil {
 		t.Fatal(err)
 	}
-	cmd := program(t, source, filepath.Join(t.TempDir(), "disk"))
+	modest(t, source, filepath.Join(t.TempDir(), "disk"))
+}
+
+// So it does with an index, whose image is fetched in many parts at once, and
+// where nothing is to be done but to read what is there.
+func TestPeakMemoryIndexed(t *testing.T) {
+	if testing.Short() {
+		t.Skip("writes some hundred MiB")
+	}
+	raw, dir := sparseDisk(t), t.TempDir()
+	if _, err := imaging.Save(t.Context(), imaging.SaveOptions{Disk: raw, Dest: filepath.Join(dir, "x.img.zst")}); err != nil {
+		t.Fatal(err)
+	}
+	server := httptest.NewServer(http.FileServer(http.Dir(dir)))
+	defer server.Close()
+	url, disk := server.URL+"/x.img.zst", filepath.Join(t.TempDir(), "disk")
+	modest(t, url, disk)
+	if out, err := exec.Command("cmp", raw, disk).CombinedOutput(); err != nil {
+		t.Fatalf("the disk is not what was saved: %v %s", err, out)
+	}
+	before, err := os.Stat(disk)
+	if err != nil {
+		t.Fatal(err)
+	}
+	modest(t, url, disk)
+	if after, err := os.Stat(disk); err != nil || after.ModTime() != before.ModTime() {
+		t.Errorf("a disk that was as it should be has changed: %v", err)
+	}
+}
+
+// sparseDisk is a file of 1 GiB, a quarter of it in use.
+func sparseDisk(t *testing.T) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "raw")
+	f, err := os.Create(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if err := f.Truncate(1024 * mib); err != nil {
+		t.Fatal(err)
+	}
+	random := rand.NewChaCha8([32]byte{9})
+	for at := int64(mib); at < 1024*mib; at += 4 * mib {
+		if _, err := io.CopyN(io.NewOffsetWriter(f, at), random, mib); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return path
+}
+
+// modest runs imagenode and fails where it takes too much memory.
+func modest(t *testing.T, args ...string) {
+	t.Helper()
+	cmd := program(t, args...)
 	cmd.Env = append(os.Environ(), "IMAGENODE_TEST_PEAK=1")
+	cmd.Stderr = os.Stderr
 	out, err := cmd.Output()
 	if err != nil {
 		t.Fatal(err)
