@@ -83,10 +83,12 @@ func (w *write) final() ([]partition.Piece, error) {
 		}
 	}
 	for _, p := range moved {
-		if p.Off+int64(len(p.Data)) <= int64(len(head)) {
-			copy(head[p.Off:], p.Data)
-		} else {
-			back = append(back, p)
+		n := 0 // bytes in the head, which is written last
+		if p.Off < int64(len(head)) {
+			n = copy(head[p.Off:], p.Data)
+		}
+		if n < len(p.Data) {
+			back = append(back, partition.Piece{Off: p.Off + int64(n), Data: p.Data[n:]})
 		}
 	}
 	first := min(w.dev.SectorSize(), len(head))
