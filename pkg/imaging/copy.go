@@ -8,6 +8,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/orbit-pxe/orbit/pkg/api"
 	"github.com/orbit-pxe/orbit/pkg/blockdev"
 	"github.com/orbit-pxe/orbit/pkg/stream"
 	"github.com/orbit-pxe/orbit/pkg/units"
@@ -23,7 +24,7 @@ func (s *save) copy(ctx context.Context, w io.Writer) error {
 		}
 		w = z
 	}
-	err := readAhead(ctx, io.NewSectionReader(s.dev, s.part.Off, s.part.Len()), s.part.Len(), func(data []byte) error {
+	err := readAhead(ctx, s.reader(ctx, api.Write), s.part.Len(), func(data []byte) error {
 		_, err := w.Write(data)
 		s.read.Add(int64(len(data)))
 		return err

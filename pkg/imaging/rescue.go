@@ -18,11 +18,16 @@ const readTries = 3
 // again; with Rescue the sectors that stay unreadable become zeros, and their
 // ranges are returned.
 func (s *save) readRange(ctx context.Context, p []byte, off int64) ([]extent.Range, error) {
+	return s.readPieces(ctx, api.Write, p, off, s.o.Rescue)
+}
+
+// readPieces is readRange for a step, with rescue or without.
+func (s *save) readPieces(ctx context.Context, of api.Step, p []byte, off int64, rescue bool) ([]extent.Range, error) {
 	err := s.readAt(p, off)
 	if err == nil {
 		return nil, nil
 	}
-	s.report.note(api.Write, fmt.Sprintf("read of %s at %s failed, reading it in pieces: %v", units.Bytes(int64(len(p))), units.Bytes(s.part.Off+off), err))
+	s.report.note(of, fmt.Sprintf("read of %s at %s failed, reading it in pieces: %v", units.Bytes(int64(len(p))), units.Bytes(s.part.Off+off), err))
 	var lost extent.Set
 	step := max(s.dev.SectorSize(), s.dev.PhysicalSector())
 	for at := 0; at < len(p); at += step {
@@ -33,13 +38,44 @@ func (s *save) readRange(ctx context.Context, p []byte, off int64) ([]extent.Ran
 		if err := s.insist(part, off+int64(at)); err != nil {
 			clear(part)
 			lost.Add(extent.Range{Off: off + int64(at), End: off + int64(at+len(part))})
-			if !s.o.Rescue {
-				return nil, fmt.Errorf("read %s at %s (byte %d), %d times: %w (disk failing? see dmesg; --rescue goes on without what cannot be read)",
-					s.dev.Path(), units.Bytes(s.part.Off+off+int64(at)), s.part.Off+off+int64(at), readTries, bare(err))
+			if !rescue {
+				return nil, fmt.Errorf("read %s at %s (byte %d), %d times: %w (disk failing? see dmesg%s)",
+					s.dev.Path(), units.Bytes(s.part.Off+off+int64(at)), s.part.Off+off+int64(at), readTries, bare(err), s.advice())
 			}
 		}
 	}
 	return lost.Ranges(), nil
+}
+
+// advice is what helps against a disk that cannot be read.
+func (s *save) advice() string {
+	switch {
+	case s.o.Rescue:
+		return ""
+	case s.o.Format != Orbit:
+		return "; --rescue with the format orbit goes on without what cannot be read"
+	}
+	return "; --rescue goes on without what cannot be read"
+}
+
+// reader is what is saved for those who need all that they read: where the disk
+// fails it is tried again, and what stays unreadable is an error, with Rescue
+// too.
+func (s *save) reader(ctx context.Context, of api.Step) *io.SectionReader {
+	return io.NewSectionReader(insistent{ctx, s, of}, 0, s.part.Len())
+}
+
+type insistent struct {
+	ctx context.Context
+	s   *save
+	of  api.Step
+}
+
+func (r insistent) ReadAt(p []byte, off int64) (int, error) {
+	if _, err := r.s.readPieces(r.ctx, r.of, p, off, false); err != nil {
+		return 0, err
+	}
+	return len(p), nil
 }
 
 // insist reads a sector until it comes or has failed often enough.

@@ -74,6 +74,45 @@ func TestReadErrors(t *testing.T) {
 	}
 }
 
+// Whoever reads the disk reads again where it fails: for its table, for what is
+// in use, and to copy all of it.
+func TestReadAgain(t *testing.T) {
+	disk := gptImage(t, size, 512)
+	for _, o := range []SaveOptions{{}, {Rescue: true}, {Partition: 2}, {Format: Raw}, {Format: RawZstd}, {Format: Raw, Partition: 2}} {
+		_, plain, _, err := rescued(t, disk, nil, o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, at := range []int64{520, 1030, 6*mib + 512*5} { // header, entries, data
+			var tries atomic.Int32
+			img, r, told, err := rescued(t, disk, func(op string, off, n int64) error {
+				if op == "read" && off <= at && at < off+n && tries.Add(1) <= 2 {
+					return syscall.EIO
+				}
+				return nil
+			}, o)
+			if err != nil {
+				t.Fatalf("%+v: byte %d fails twice: %v", o, at, err)
+			}
+			told.has(t, 1, "reading it in pieces")
+			if r.Table != plain.Table || r.Used != plain.Used || strings.Join(r.Notes, "") != strings.Join(plain.Notes, "") {
+				t.Errorf("%+v: byte %d fails twice: %+v, else %+v", o, at, r, plain)
+			}
+			want := disk
+			if o.Partition > 0 {
+				p := partitionOf(t, store(t, "disk", disk), 512, o.Partition)
+				want = disk[p.Start:p.End()]
+			}
+			same(t, "image", unpack(t, bytesOf(t, img)), want)
+		}
+	}
+	bad := badReads(extent.NewSet(extent.Range{Off: 6 * mib, End: 6*mib + 512}))
+	_, _, _, err := rescued(t, disk, bad, SaveOptions{Format: Raw})
+	if err == nil || !strings.Contains(err.Error(), fmt.Sprintf("(byte %d), %d times: input/output error", 6*mib, readTries)) || !strings.Contains(err.Error(), "--rescue with the format orbit") {
+		t.Errorf("error is %v", err)
+	}
+}
+
 // With Rescue all is saved that can be read, and the image tells what could not.
 func TestRescue(t *testing.T) {
 	disk := gptImage(t, size, 512)

@@ -3,8 +3,8 @@ package imaging
 import (
 	"context"
 	"fmt"
-	"io"
 
+	"github.com/orbit-pxe/orbit/pkg/api"
 	"github.com/orbit-pxe/orbit/pkg/extent"
 	"github.com/orbit-pxe/orbit/pkg/image"
 	"github.com/orbit-pxe/orbit/pkg/layout"
@@ -17,11 +17,11 @@ func (s *save) survey(ctx context.Context) error {
 	s.part = extent.Range{End: s.dev.Size()}
 	s.sector = s.sectorSize()
 	if s.o.Partition != 0 {
-		if err := s.selectPartition(); err != nil {
+		if err := s.selectPartition(ctx); err != nil {
 			return err
 		}
 	}
-	from := io.NewSectionReader(s.dev, s.part.Off, s.part.Len())
+	from := s.reader(ctx, api.PlanStep)
 	var err error
 	s.layout, err = layout.Read(ctx, from, s.part.Len(), s.sector)
 	if err != nil && s.o.Rescue && ctx.Err() == nil {
@@ -68,8 +68,8 @@ func (s *save) sectorSize() int {
 }
 
 // selectPartition makes one partition all there is.
-func (s *save) selectPartition() error {
-	table, err := partition.Read(s.dev, s.sector)
+func (s *save) selectPartition(ctx context.Context) error {
+	table, err := partition.Read(s.reader(ctx, api.PlanStep), s.sector)
 	if err != nil {
 		return fmt.Errorf("find partition %d of %s: %w", s.o.Partition, s.dev.Path(), err)
 	}
