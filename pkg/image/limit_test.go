@@ -74,6 +74,25 @@ func TestTooLarge(t *testing.T) {
 	}
 }
 
+// Runs of empty spans are counted, too.
+func TestTooEmpty(t *testing.T) {
+	for _, runs := range []int{3, 4} {
+		x := Index{Size: int64(runs) * MaxRun * Span, Sector: 512}
+		w, err := NewWriter(io.Discard, x)
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.empty = maxEmpty - 3 // as if so many had come
+		for range x.Spans() {
+			w.Append(Packed{Kind: Empty})
+		}
+		_, err = w.Close()
+		if (runs > 3) != (err != nil && strings.Contains(err.Error(), "save its partitions alone")) {
+			t.Errorf("%d runs where there is room for 3: %v", runs, err)
+		}
+	}
+}
+
 // What Append counts is what the index has.
 func TestLeast(t *testing.T) {
 	content, used := disk(3, 40*Span+77, 512)
