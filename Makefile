@@ -54,8 +54,8 @@ initramfs: kernel ## the userland, and with the kernel everything a head serves
 debian: go ## out/debian-12.img.zst: the Debian 12 that demo and tests install
 	$(GO) run ./qemu/debian -o $(OUT)
 
-bench: deps ## savenode and imagenode side by side with partclone, qemu-img, dd and openssl
-	$(GO) run ./bench
+bench: deps debian ## savenode and imagenode side by side with partclone, qemu-img, dd and openssl
+	$(GO) run ./bench -debian $(OUT)/debian-12.img
 
 fuzz: go ## every fuzzer for FUZZTIME (default 60s) each
 	@set -e; for p in $$($(GO) list ./...); do \
