@@ -14,8 +14,9 @@ const (
 
 	maxMeta = 1 << 20 // bytes of description
 
-	// maxEmpty is how many empty frames an index may have: 256 TiB of nothing. Data
-	// pays for its frame in memory with its digest in the index; nothing would not.
+	// maxEmpty is how many full empty frames an index may have: 256 TiB of nothing.
+	// Data pays for its frame in memory, and for one before it, with its digest in the
+	// index; nothing would not.
 	maxEmpty = 1 << 22
 )
 
@@ -130,7 +131,7 @@ func (x *Index) decodeFrames(b, digests []byte) error {
 		return badf("index", "%d bytes of digests for %d spans", len(digests), all)
 	}
 	x.frames = make([]Frame, 0, data)
-	span, empty := int64(0), 0
+	span, full := int64(0), 0
 	for len(b) > 0 {
 		head, n := binary.Uvarint(b)
 		if n <= 0 {
@@ -156,8 +157,11 @@ func (x *Index) decodeFrames(b, digests []byte) error {
 			if n := len(x.frames); n > 0 && x.frames[n-1].Kind == Empty && x.frames[n-1].Count < MaxRun {
 				return badf("index", "a run of empty spans goes on at span %d in another frame", span)
 			}
-			if empty++; empty > maxEmpty {
-				return badf("index", "more than %d empty frames", maxEmpty)
+			if f.Count == MaxRun {
+				full++
+			}
+			if full > maxEmpty {
+				return badf("index", "more than %d full empty frames", maxEmpty)
 			}
 		} else {
 			if len(digests) == 0 {

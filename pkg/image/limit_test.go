@@ -82,7 +82,7 @@ func TestTooEmpty(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		w.empty = maxEmpty - 3 // as if so many had come
+		w.full = maxEmpty - 3 // as if so many had come
 		for range x.Spans() {
 			w.Append(Packed{Kind: Empty})
 		}

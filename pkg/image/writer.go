@@ -30,7 +30,7 @@ type Writer struct {
 	err   error
 	least int64 // bytes that the index has so far
 	limit int64 // of it, for tests; 0 is maxIndex
-	empty int   // frames so far that are empty
+	full  int   // empty frames so far that are full
 }
 
 // NewWriter begins an image with what x says of Size, Sector, Used and Meta. More
@@ -134,8 +134,11 @@ func (w *Writer) put(f Frame, data []byte) {
 	}
 	if f.Kind != Empty {
 		w.least += int64(len(f.Digest))
-	} else if w.empty++; w.empty > maxEmpty {
-		w.err = fmt.Errorf("the image has more than %d runs of empty spans, and no more are ever read: this disk is too large for one image (save its partitions alone)", maxEmpty)
+	} else if f.Count == MaxRun {
+		w.full++
+	}
+	if w.full > maxEmpty {
+		w.err = fmt.Errorf("the image has more than %d full runs of empty spans, and no more are ever read: this disk is too large for one image (save its partitions alone)", maxEmpty)
 		return
 	}
 	if w.err = w.fits(); w.err != nil {
