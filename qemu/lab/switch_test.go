@@ -1,0 +1,123 @@
+package lab
+
+import (
+	"os/exec"
+	"testing"
+)
+
+// A switch that snoops sends multicast to whom it heard join; one that does
+// not sends it to all.
+func TestSnooping(t *testing.T) {
+	for _, snooping := range []bool{false, true} {
+		t.Run(map[bool]string{false: "off", true: "on"}[snooping], func(t *testing.T) {
+			l := ForTest(t, Options{Nodes: 2, Snooping: snooping, Querier: snooping})
+			r := join(t, l.Nodes[0].Host)
+			conn := server(t, l)
+			const count = 200
+			// The switch floods until its querier has had time to hear of all.
+			eventually(t, func() bool {
+				before, err := l.Report()
+				if err != nil {
+					t.Fatal(err)
+				}
+				for range count {
+					if _, err := conn.WriteToUDPAddrPort(make([]byte, 100), group); err != nil {
+						t.Fatal(err)
+					}
+				}
+				// The answers come behind the datagrams.
+				for _, n := range l.Nodes {
+					if err := ping(l.Server, n.Addr); err != nil {
+						t.Fatal(err)
+					}
+				}
+				after, err := l.Report()
+				if err != nil {
+					t.Fatal(err)
+				}
+				d := after.Since(before)
+				if d.Nodes[0].Received.Frames < count { // the flood over, and the join not heard yet
+					return false
+				}
+				other := d.Nodes[1].Received.Frames
+				return snooping && other < count/10 || !snooping && other >= count
+			})
+			sendAll(t, conn, group, 1, 100, r)
+		})
+	}
+}
+
+// A pulled cable loses what is sent meanwhile, with and without a relay.
+func TestUnplug(t *testing.T) {
+	for _, relay := range []bool{false, true} {
+		t.Run(map[bool]string{false: "kernel", true: "relay"}[relay], func(t *testing.T) {
+			l := ForTest(t, Options{Nodes: 2, Relay: relay})
+			n, conn := l.Nodes[0], server(t, l)
+			if relay {
+				if err := n.Impair(Impairment{}, Impairment{}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			r, other := join(t, n.Host), join(t, l.Nodes[1].Host)
+			if err := n.Unplug(); err != nil {
+				t.Fatal(err)
+			}
+			sendAll(t, conn, group, 50, 100, other)
+			if err := n.Plug(); err != nil {
+				t.Fatal(err)
+			}
+			sendAll(t, conn, group, 20, 100, r)
+			if len(other.order) != 50 || len(r.order) != 20 {
+				t.Errorf("%d of 50 datagrams passed the pulled cable, the other node got %d", len(r.order)-20, len(other.order))
+			}
+		})
+	}
+}
+
+// One node dies and one joins late; the others do not notice.
+func TestComeAndGo(t *testing.T) {
+	l := ForTest(t, Options{Nodes: 2})
+	p, err := l.Nodes[0].Start(exec.Command("sleep", "1000"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	stays := join(t, l.Nodes[1].Host)
+	p.Kill()
+	if err := p.Wait(); err == nil {
+		t.Error("a killed process ended well")
+	}
+	late, err := l.AddNode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	joined := join(t, late.Host)
+	sendAll(t, server(t, l), group, 100, 100, stays, joined)
+	if len(stays.order) != 100 || len(joined.order) != 100 {
+		t.Errorf("%d and %d of 100 datagrams", len(stays.order), len(joined.order))
+	}
+}
+
+// What processes cost is added up when they end.
+func TestUsage(t *testing.T) {
+	l := ForTest(t, Options{Nodes: 1})
+	n := l.Nodes[0]
+	before, err := l.Report()
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := n.Start(exec.Command("sh", "-c", "i=0; while [ $i -lt 20000 ]; do i=$((i+1)); done"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := p.Wait(); err != nil {
+		t.Fatal(err)
+	}
+	after, err := l.Report()
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := after.Since(before).Nodes[0].Usage
+	if got != p.Usage() || got.CPU() <= 0 || got.MaxRSS < 100<<10 {
+		t.Errorf("the node used %+v, its process %+v", got, p.Usage())
+	}
+}
