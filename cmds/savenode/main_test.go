@@ -55,8 +55,8 @@ func TestExitCodes(t *testing.T) {
 		stdout, stderr string // parts of them
 	}{
 		{"help", []string{"--help"}, 0, "exit codes:", ""},
-		{"saved", []string{"--sha256", disk, saved}, 0, "5.0 MiB in ", ""},
 		{"json", []string{"--json", disk, saved}, 0, `"step":"write","state":"done"`, ""},
+		{"saved", []string{"--sha256", disk, saved}, 0, "5.0 MiB in ", ""},
 		{"one argument", []string{disk}, 2, "", "want DISK and DEST, got 1"},
 		{"level", []string{"--level", "0", disk, saved}, 2, "", "want 1 to 22"},
 		{"no such disk", []string{"serial=none-such", saved}, 3, "", "no disk matches"},
