@@ -31,7 +31,7 @@ func (w *write) holds(ctx context.Context, f image.Frame, buf []byte) (bool, err
 		data := buf[:span.Len()]
 		if err := w.load(span, data); err != nil {
 			// Writing it may well make the disk put a good sector there.
-			w.report.note(api.Write, fmt.Sprintf("%v; write it anew", err))
+			w.report.note(api.Write, fmt.Sprintf("%v; writing it anew", err))
 			return false, nil
 		}
 		if f.Kind == image.Empty && !isZeroAll(data) || f.Kind == image.Data && image.Sum(data) != f.Digest {

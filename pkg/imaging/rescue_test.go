@@ -221,7 +221,7 @@ func TestCompareErrors(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	told.has(t, 2, "write it anew")
+	told.has(t, 2, "writing it anew")
 	if r.Written < 2*mib || r.Written > 4*mib {
 		t.Errorf("%d bytes were written", r.Written)
 	}
