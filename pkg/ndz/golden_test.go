@@ -2,14 +2,11 @@ package ndz
 
 import (
 	"bytes"
-	"compress/gzip"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"io"
-	"io/fs"
-	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -18,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/orbit-pxe/orbit/pkg/extent"
+	"github.com/orbit-pxe/orbit/pkg/ndz/ndztest"
 )
 
 // goldens is where images are that the real tools wrote.
@@ -66,13 +64,7 @@ func (g golden) sealed() bool { return g.Key != "" || g.Cipher != "" }
 
 func readGoldens(t testing.TB) []golden {
 	t.Helper()
-	b, err := os.ReadFile(filepath.Join(goldens, "manifest.json"))
-	if errors.Is(err, fs.ErrNotExist) {
-		t.Skip("no images of the real tools here")
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
+	b := load(t, "manifest.json")
 	var m struct {
 		Images []golden `json:"images"`
 	}
@@ -85,26 +77,10 @@ func readGoldens(t testing.TB) []golden {
 	return m.Images
 }
 
-// load reads an image of the real tools.
+// load reads an image of the real tools, or what goes with them.
 func load(t testing.TB, name string) []byte {
 	t.Helper()
-	f, err := os.Open(filepath.Join(goldens, name))
-	if errors.Is(err, fs.ErrNotExist) {
-		t.Skip("no images of the real tools here")
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	z, err := gzip.NewReader(f)
-	if err != nil {
-		t.Fatal(err)
-	}
-	b, err := io.ReadAll(z)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return b
+	return ndztest.Golden(t, filepath.Join(goldens, name))
 }
 
 func hexSum(b []byte) string {

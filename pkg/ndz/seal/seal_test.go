@@ -2,20 +2,18 @@ package seal
 
 import (
 	"bytes"
-	"compress/gzip"
 	"crypto/sha1"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"io"
-	"io/fs"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/orbit-pxe/orbit/pkg/ndz"
+	"github.com/orbit-pxe/orbit/pkg/ndz/ndztest"
 )
 
 // goldens is where images are that the real tools wrote.
@@ -23,24 +21,7 @@ const goldens = "../../../../shared/testdata/ndz"
 
 func read(t testing.TB, name string) []byte {
 	t.Helper()
-	b, err := os.ReadFile(filepath.Join(goldens, name))
-	if errors.Is(err, fs.ErrNotExist) {
-		t.Skip("no images of the real tools here")
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !strings.HasSuffix(name, ".gz") {
-		return b
-	}
-	z, err := gzip.NewReader(bytes.NewReader(b))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if b, err = io.ReadAll(z); err != nil {
-		t.Fatal(err)
-	}
-	return b
+	return ndztest.Golden(t, filepath.Join(goldens, name))
 }
 
 func signer(t testing.TB, name string) *Signer {
