@@ -1,0 +1,130 @@
+package frisbee
+
+import "time"
+
+const (
+	// round is how long is measured before the rate changes.
+	round = 300 * time.Millisecond
+	// settle are the rounds that pass before what a change did is measured: what
+	// is lost is asked for some time later.
+	settle = 2
+	// enough blocks must be sent in a round to tell anything from it.
+	enough = 64
+	// tolerable is the share of blocks that may be lost without a reason to look
+	// for, beyond what is lost at any rate.
+	tolerable = 0.02
+	// The rate falls by somewhat more than the share that is lost, for what is
+	// known of that is old; by shallowest at least and by deepest at most.
+	shallowest, deepest = 0.1, 0.5
+	// mostLoss is the most that is believed to be lost: what many clients lose,
+	// each something else, adds up to more than there is.
+	mostLoss = 0.999
+	// A rate of which less than this share is used is not what losses come from.
+	little = 0.3
+	// calm is for how long losses are not looked into again when they turned out
+	// not to come from the rate.
+	calm = 5 * time.Second
+)
+
+// governor adapts the rate. It grows until blocks get lost, and then falls to
+// what arrives. If the losses go away, or as much arrives as before, the rate
+// was too high, and it grows from there with care. If not, they are the
+// network's own: the rate goes back to where it was, and only more losses than
+// these count from then on.
+type governor struct {
+	rate, least, most float64 // bit/s
+
+	base float64       // share that is lost at any rate
+	top  float64       // rate at which losses began, 0 if none did
+	calm time.Duration // losses are not looked into before
+
+	settling int // rounds left
+	young    int // rounds until losses are those of the present rate
+	fell     bool
+	before   float64 // rate before it fell
+	loss     float64 // at that rate
+}
+
+// measure is what happened in a round.
+type measure struct {
+	now      time.Duration
+	elapsed  time.Duration
+	bits     float64 // sent
+	loss     float64 // blocks lost per block sent
+	overruns int     // times that the network was full on this machine
+}
+
+// step adapts the rate to a round.
+func (g *governor) step(m measure) {
+	m.loss = min(m.loss, mostLoss)
+	young := g.young
+	g.young = max(0, young-1)
+	switch {
+	case g.settling > 0:
+		g.settling--
+	case g.fell:
+		g.judge(m)
+	case m.loss-g.base > tolerable+g.base/2:
+		g.fall(m, young)
+	default:
+		g.grow(m)
+	}
+}
+
+// fall lowers the rate because of losses.
+func (g *governor) fall(m measure, young int) {
+	switch {
+	case m.now < g.calm, m.achieved() < g.rate*little && m.overruns == 0:
+	case young > 0:
+		// Another rate has caused them. Measure those of this one.
+		g.settling, g.young = young-1, 0
+	default:
+		g.fell, g.before, g.loss, g.settling = true, g.rate, m.loss, settle
+		depth := min(max((m.loss-g.base)*1.25, shallowest), deepest)
+		g.set(min(g.rate, m.achieved()*1.1) * (1 - depth))
+	}
+}
+
+// judge tells whether losses came from the rate, by what a lower one did.
+func (g *governor) judge(m measure) {
+	g.fell = false
+	remains := m.loss-g.base > (g.loss-g.base)/2
+	if remains && g.loss-g.base > deepest {
+		// The fall was not deep enough to make them go away. Has it cost anything?
+		fall := g.rate / g.before
+		remains = (1-m.loss)*fall < (1-g.loss)*(1+fall)/2
+	}
+	if remains {
+		g.base = max(m.loss, g.loss)
+		g.set(g.before)
+		g.settling, g.calm = settle, m.now+calm
+		return
+	}
+	g.top = max(g.rate, g.before*(1-max(0, g.loss-g.base)))
+}
+
+// grow raises the rate, if more of it would be used.
+func (g *governor) grow(m measure) {
+	switch {
+	case m.overruns > 0:
+		// Nothing is lost, but the interface takes no more.
+		g.set(min(g.rate, m.achieved()*1.1))
+	case m.achieved() < g.rate*0.7:
+		// Nobody wants more.
+	case g.top == 0:
+		g.set(g.rate * 1.5)
+		g.young = settle
+	case g.rate < g.top*0.9:
+		g.set(g.rate + (g.top-g.rate)/4)
+		g.young = settle
+	default:
+		g.set(g.rate * 1.03)
+		g.top = max(g.top, g.rate)
+	}
+	g.base -= (g.base - min(g.base, m.loss)) / 16
+}
+
+// achieved is what was sent, bit/s.
+func (m *measure) achieved() float64 { return m.bits / m.elapsed.Seconds() }
+
+func (g *governor) set(rate float64) { g.rate = min(max(rate, g.least), g.most) }

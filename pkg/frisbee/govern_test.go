@@ -1,0 +1,99 @@
+package frisbee
+
+import (
+	"math"
+	"testing"
+	"time"
+)
+
+// channel is a network in virtual time: what is sent beyond its capacity is lost
+// to all, what is lost at random to each, and losses are asked for late.
+type channel struct {
+	capacity float64 // bit/s, 0 is none
+	random   float64 // share of blocks that any of the room loses at any rate
+	local    float64 // bit/s that this machine's interface takes, 0 is any
+	lag      int     // rounds until losses are asked for
+	late     []float64
+}
+
+func (c *channel) round(rate float64) measure {
+	m := measure{elapsed: round}
+	if c.local > 0 && rate > c.local {
+		rate = c.local
+		m.overruns = 3
+	}
+	m.bits = rate * round.Seconds()
+	arrives := 1 - c.random
+	if c.capacity > 0 {
+		arrives *= min(1, c.capacity/rate)
+	}
+	c.late = append(c.late, 1-arrives)
+	if len(c.late) > c.lag {
+		m.loss = c.late[len(c.late)-1-c.lag]
+	}
+	return m
+}
+
+func TestGovernor(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		channel
+		from, most float64
+		within     time.Duration // until when the rate is to be found
+		least, top float64       // bit/s, the mean from then on
+		loss       float64       // mean from then on, at most
+	}{
+		{"free", channel{}, 100e6, 1e9, 3 * time.Second, 1e9, 1e9, 0},
+		{"a switch port", channel{capacity: 300e6}, 250e6, 1e9, 5 * time.Second, 270e6, 310e6, 0.02},
+		{"a slow room", channel{capacity: 50e6}, 250e6, 1e9, 6 * time.Second, 40e6, 52e6, 0.03},
+		{"a fast server", channel{capacity: 95e6}, 2.3e9, 9.3e9, 8 * time.Second, 80e6, 97e6, 0.03},
+		{"a much faster server", channel{capacity: 20e6}, 2e9, 9e9, 20 * time.Second, 16e6, 21e6, 0.03},
+		{"a fast server, losses at random", channel{capacity: 95e6, random: 0.05}, 2.3e9, 9.3e9, 8 * time.Second, 80e6, 98e6, 0.09},
+		{"asked late", channel{capacity: 300e6, lag: 1}, 250e6, 1e9, 8 * time.Second, 260e6, 320e6, 0.04},
+		{"asked very late", channel{capacity: 300e6, lag: 2}, 250e6, 1e9, 8 * time.Second, 260e6, 330e6, 0.06},
+		{"losses at random", channel{random: 0.01}, 250e6, 1e9, 5 * time.Second, 1e9, 1e9, 0.011},
+		{"many losses at random", channel{random: 0.2}, 250e6, 1e9, 8 * time.Second, 0.95e9, 1e9, 0.21},
+		{"a room of losses at random", channel{random: 0.9, lag: 1}, 250e6, 1e9, 8 * time.Second, 0.9e9, 1e9, 0.91},
+		{"both", channel{random: 0.05, capacity: 300e6}, 250e6, 1e9, 8 * time.Second, 260e6, 310e6, 0.08},
+		{"this machine's interface", channel{local: 186e6}, 250e6, 1e9, 3 * time.Second, 186e6, 210e6, 0},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			g := governor{rate: c.from, least: 8e6, most: c.most}
+			var rate, loss float64
+			n := 0
+			for now := time.Duration(0); now < 60*time.Second; now += round {
+				m := c.round(g.rate)
+				m.now = now
+				if now >= c.within {
+					rate += g.rate
+					loss += c.late[len(c.late)-1]
+					n++
+				}
+				g.step(m)
+			}
+			rate, loss = rate/float64(n), loss/float64(n)
+			if rate < c.least*0.999 || rate > c.top*1.001 || loss > c.loss+1e-9 || math.IsNaN(loss) {
+				t.Errorf("mean rate %.1f Mbit/s and loss %.3f; want %.1f to %.1f and at most %.3f", rate/1e6, loss, c.least/1e6, c.top/1e6, c.loss)
+			}
+		})
+	}
+}
+
+// TestGovernorBounds checks that a round in which little is wanted, or nothing
+// but losses is measured, leaves the rate within its bounds.
+func TestGovernorBounds(t *testing.T) {
+	g := governor{rate: 100e6, least: 8e6, most: 200e6}
+	for i := range 100 {
+		g.step(measure{now: time.Duration(i) * round, elapsed: round, bits: 1e6, loss: float64(i%7) * 3, overruns: i % 3})
+		if g.rate < g.least || g.rate > g.most || math.IsNaN(g.rate) {
+			t.Fatalf("round %d: rate %v", i, g.rate)
+		}
+	}
+	g = governor{rate: 100e6, least: 8e6, most: 200e6}
+	for i := range 10 {
+		g.step(measure{now: time.Duration(i) * round, elapsed: round, bits: 1e6})
+	}
+	if g.rate != 100e6 {
+		t.Errorf("the rate is %v after rounds in which nobody wanted more", g.rate)
+	}
+}

@@ -1,0 +1,174 @@
+package frisbee
+
+import (
+	"context"
+	"time"
+
+	"github.com/orbit-pxe/orbit/pkg/frisbee/wire"
+	"github.com/orbit-pxe/orbit/pkg/multicast"
+)
+
+// respite is how long to leave a network alone that gives errors.
+const respite = 100 * time.Millisecond
+
+// listen takes what clients send.
+func (s *Server) listen(ctx context.Context) error {
+	for {
+		all, err := s.conn.Receive(ctx, time.Time{})
+		if err != nil {
+			if multicast.Temporary(err) {
+				err = wait(ctx, respite)
+			}
+			if err != nil {
+				return err
+			}
+			continue
+		}
+		for i := range all {
+			s.take(&all[i])
+		}
+	}
+}
+
+// wait lets d pass, or less if ctx is done.
+func wait(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-t.C:
+		return nil
+	}
+}
+
+// take acts on a datagram.
+func (s *Server) take(d *multicast.Datagram) {
+	ip := d.From.Addr().As4()
+	if d.From.Port() != s.conn.Peer().Port() || ip == s.from {
+		s.count.foreign.Add(1)
+		return
+	}
+	p, err := wire.Parse(d.Data, s.o.Geometry)
+	if err == nil {
+		err = p.CheckSource(ip, s.group)
+	}
+	if err != nil {
+		s.count.bad.Add(1)
+		return
+	}
+	if !p.ForServer() {
+		s.count.foreign.Add(1)
+		return
+	}
+	if m, ok := p.Wanted(); ok {
+		s.want(ip, &m)
+		return
+	}
+	s.member(d, ip, &p)
+}
+
+// want takes a request.
+func (s *Server) want(ip [4]byte, m *wire.Partial) {
+	s.count.requests.Add(1)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := s.now()
+	before := s.queue.Blocks()
+	if _, err := s.queue.Add(m); err != nil {
+		s.count.bad.Add(1)
+		return
+	}
+	// What was sent since the client is here, it has lost. What others want too,
+	// or it has asked for before, is not counted twice.
+	if c := s.roster.asked(ip, now); c != nil && s.seen[m.Chunk] > c.since {
+		c.lost += uint64(s.queue.Blocks() - before)
+	}
+	s.busy = now
+	wake(s.work)
+}
+
+// wake puts a token where one fits.
+func wake(c chan<- struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}
+
+// answer queues a packet to one client, if there is room.
+func (s *Server) answer(d *multicast.Datagram, m wire.Message) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.replies) < maxReplies {
+		s.replies = append(s.replies, reply{d.From, m})
+		wake(s.answers)
+	}
+}
+
+// member acts on what is not a request for blocks.
+func (s *Server) member(d *multicast.Datagram, ip [4]byte, p *wire.Packet) {
+	if m, ok := p.Join(); ok {
+		s.joined(ip, m.ID)
+		s.answer(d, wire.JoinReply{Blocks: int32(s.layout.Blocks)})
+		s.heartbeat(d, m.ID)
+	}
+	if m, ok := p.Join2(); ok {
+		s.joined(ip, m.ID)
+		s.answer(d, wire.Join2Reply{
+			ID: m.ID, ChunkBlocks: int32(s.o.Geometry.Blocks()), BlockSize: int32(s.o.Geometry.BlockSize()), Bytes: uint64(s.o.Size),
+		})
+		s.heartbeat(d, m.ID)
+	}
+	if m, ok := p.Leave(); ok {
+		s.leave(ip, p, m)
+	}
+	if m, ok := p.ProgressReply(); ok {
+		s.progress(ip, m)
+	}
+}
+
+// heartbeat asks a client that has just joined for reports.
+func (s *Server) heartbeat(d *multicast.Datagram, id uint32) {
+	if s.o.Heartbeat > 0 {
+		s.answer(d, wire.Progress{ID: id, Interval: uint32(max(s.o.Heartbeat/time.Second, 1)), What: wire.ProgressSummary, Seq: 1})
+	}
+}
+
+func (s *Server) joined(ip [4]byte, id uint32) {
+	s.count.joins.Add(1)
+	s.mu.Lock()
+	now := s.now()
+	fresh := s.roster.join(ip, id, now)
+	s.busy = now
+	s.mu.Unlock()
+	if fresh {
+		s.tell(Event{Kind: Joined, Client: address(ip), ID: id})
+	}
+}
+
+func (s *Server) leave(ip [4]byte, p *wire.Packet, m wire.Leave) {
+	s.mu.Lock()
+	known := s.roster.leave(ip, m.ID, s.now())
+	s.mu.Unlock()
+	if !known {
+		return
+	}
+	s.count.leaves.Add(1)
+	e := Event{Kind: Left, Client: address(ip), ID: m.ID, Elapsed: time.Duration(m.Seconds) * time.Second}
+	if m, ok := p.Leave2(); ok && m.Stats.Version == wire.StatsVersion {
+		e.Stats = &m.Stats
+	}
+	s.tell(e)
+}
+
+func (s *Server) progress(ip [4]byte, m wire.ProgressReply) {
+	s.mu.Lock()
+	now := s.now()
+	c := s.roster.heard(ip, now)
+	s.busy = now
+	s.mu.Unlock()
+	if c != nil && m.What != 0 {
+		s.tell(Event{Kind: Progress, Client: address(ip), ID: m.ID, Report: &m})
+	}
+}

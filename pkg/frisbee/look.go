@@ -1,0 +1,114 @@
+package frisbee
+
+import (
+	"context"
+	"math/rand/v2"
+	"net/netip"
+	"time"
+
+	"github.com/orbit-pxe/orbit/pkg/frisbee/receive"
+	"github.com/orbit-pxe/orbit/pkg/frisbee/wire"
+)
+
+const (
+	// lapTime is for how long a client watches whether it keeps up.
+	lapTime = 5 * time.Second
+	// maxInterval and maxDelay of reports are those of the real client.
+	maxInterval = 4295 * time.Second
+	maxDelay    = 5 * time.Second
+)
+
+// lap is what a client had received when it last looked whether it keeps up.
+type lap struct {
+	at    time.Time
+	count receive.Counters
+}
+
+// report are the reports that a server asked for.
+type report struct {
+	due      time.Time // zero if none is
+	interval time.Duration
+	what     uint16
+	seq      uint16
+}
+
+// ask notes what a server asks for. The first report waits at random, so that
+// those of a room do not come at a time.
+func (r *report) ask(m wire.Progress, most time.Duration) {
+	*r = report{
+		due:      time.Now().Add(rand.N(most)),
+		interval: min(time.Duration(m.Interval)*time.Second, maxInterval), what: m.What, seq: m.Seq,
+	}
+}
+
+// look does what is due at a time.
+func (c *Client) look(ctx context.Context, at time.Time) error {
+	if err := c.sendReport(ctx, at); err != nil {
+		return err
+	}
+	c.mu.Lock()
+	lacking, out := c.state.Lacking(), c.out
+	c.mu.Unlock()
+	if lacking == 0 || 4*out >= cap(c.ready) {
+		c.lastData = at // that nothing comes is the consumer's doing, not the network's
+	}
+	quiet := at.Sub(c.lastData)
+	switch {
+	case !c.heard && at.Sub(c.start) >= c.o.NoData && quiet >= min(graceForData, c.o.NoData):
+		return &SilentError{Answered: true, After: at.Sub(c.start).Round(time.Millisecond)}
+	case c.heard && c.o.Repair != nil && quiet >= c.o.Quiet:
+		c.lastData = at
+		wake(c.needed)
+	case c.o.Repair == nil && quiet >= c.o.GiveUp:
+		return &QuietError{Missing: lacking, After: quiet.Round(time.Millisecond)}
+	case at.Sub(c.lap.at) >= c.lapTime:
+		return c.keepUp(ctx, at)
+	}
+	return nil
+}
+
+// sendReport tells the server how far the client is, if it asked.
+func (c *Client) sendReport(ctx context.Context, at time.Time) error {
+	r := &c.report
+	if r.due.IsZero() || at.Before(r.due) || c.server == [4]byte{} {
+		return nil
+	}
+	c.mu.Lock()
+	m := wire.ProgressReply{
+		ID: c.id, Who: c.from, Time: uint32(at.Unix()), What: r.what, Seq: r.seq,
+		Received: uint32(c.count.chunks) + uint32(c.out), Expanded: uint32(c.count.chunks), Written: c.count.bytes,
+	}
+	if r.what&wire.ProgressStats != 0 {
+		m.Stats = c.wireStats()
+	}
+	c.mu.Unlock()
+	r.seq++
+	if r.due = at.Add(r.interval); r.interval == 0 {
+		r.due = time.Time{}
+	}
+	return c.transmitTo(ctx, netip.AddrPortFrom(address(c.server), c.conn.Peer().Port()), m)
+}
+
+// keepUp leaves the room if this machine is too slow for it.
+func (c *Client) keepUp(ctx context.Context, at time.Time) error {
+	c.mu.Lock()
+	n, out := c.state.Counters(), c.out
+	c.mu.Unlock()
+	missed, useful := n.NoBuffer-c.lap.count.NoBuffer, n.Useful-c.lap.count.Useful
+	first := c.lap.at.IsZero()
+	c.lap = lap{at, n}
+	// With losses many chunks are open, and buffers are short, too.
+	consumer := 2*out >= cap(c.ready)
+	if first || c.o.Repair == nil || !consumer || missed < wire.MaxBlocks || float64(missed) < c.o.Behind*float64(missed+useful) {
+		return nil
+	}
+	c.o.Log.Info("too slow for the room: leaving it for a transfer of its own", "missed", missed, "taken", useful)
+	c.goodbye(ctx)
+	c.away.Store(true)
+	c.mu.Lock()
+	c.state.Mute(true)
+	c.mu.Unlock()
+	c.conn.Close()
+	wake(c.needed)
+	return errAway
+}

@@ -1,0 +1,110 @@
+package frisbee
+
+import "time"
+
+const (
+	// forget is how long a client must be silent to make room for another.
+	forget = 30 * time.Second
+	// sweep is how often room is made at most: a flood of strangers costs no
+	// more than that.
+	sweep = time.Second
+	// belated is for how long requests may come from a client that has left.
+	belated = time.Second
+)
+
+// roster are the clients that a server knows, by address.
+type roster struct {
+	most    int
+	clients map[[4]byte]*member
+	joined  int // that have ever joined
+	here    int // joined and not left
+	swept   time.Duration
+}
+
+// member is one client.
+type member struct {
+	id     uint32
+	since  uint32        // stamp of when it was first heard
+	last   time.Duration // when it was last heard
+	gone   time.Duration // when it left
+	joined bool
+	left   bool
+	lost   uint64 // blocks asked for that it ought to have, in the present round
+	total  uint64 // in earlier rounds
+}
+
+func newRoster(most int) roster { return roster{most: most, clients: map[[4]byte]*member{}} }
+
+// stamp is a time in ms, plus one so that 0 is never.
+func stamp(now time.Duration) uint32 { return uint32(max(now, 0)/time.Millisecond) + 1 }
+
+// heard gives the client with an address, a new one if there is room for it.
+func (r *roster) heard(ip [4]byte, now time.Duration) *member {
+	c := r.clients[ip]
+	if c == nil {
+		if len(r.clients) >= r.most && !r.makeRoom(now) {
+			return nil
+		}
+		c = &member{since: stamp(now)}
+		r.clients[ip] = c
+	}
+	c.last = now
+	return c
+}
+
+// asked gives the client that asks for blocks. One that has left and asks again
+// is back.
+func (r *roster) asked(ip [4]byte, now time.Duration) *member {
+	c := r.heard(ip, now)
+	if c != nil && c.left && now-c.gone > belated {
+		c.left = false
+		r.here++
+	}
+	return c
+}
+
+// makeRoom forgets the clients that are silent for long. One that is not gone is
+// served like any other, and known again when it speaks.
+func (r *roster) makeRoom(now time.Duration) bool {
+	if r.swept != 0 && now-r.swept < sweep {
+		return false
+	}
+	r.swept = now
+	for ip, c := range r.clients {
+		if now-c.last >= forget {
+			if c.joined && !c.left {
+				r.here--
+			}
+			delete(r.clients, ip)
+		}
+	}
+	return len(r.clients) < r.most
+}
+
+// join tells whether the client is new: repeated joins are the same one's.
+func (r *roster) join(ip [4]byte, id uint32, now time.Duration) bool {
+	c := r.heard(ip, now)
+	if c == nil || c.joined && !c.left && c.id == id {
+		return false
+	}
+	if !c.joined || c.left {
+		r.here++
+	}
+	r.joined++
+	*c = member{id: id, joined: true, since: stamp(now), last: now, total: c.total + c.lost}
+	return true
+}
+
+// leave tells whether a client with this address and id was here.
+func (r *roster) leave(ip [4]byte, id uint32, now time.Duration) bool {
+	c := r.clients[ip]
+	if c == nil || !c.joined || c.left || c.id != id {
+		return false
+	}
+	c.left, c.last, c.gone = true, now, now
+	r.here--
+	return true
+}
+
+// empty tells whether all who joined have left.
+func (r *roster) empty() bool { return r.joined > 0 && r.here == 0 }
