@@ -128,11 +128,20 @@ func (b *builder) busybox(list busybox.List) busybox.Build {
 		Module: b.source.module,
 		Dir:    generated,
 		List:   list,
-		Tags:   []string{"node"},
-		Stamp:  b.source.stamp(),
-		// What bytes of images pass through.
-		Inlined: []string{b.source.module + "/...", "github.com/klauspost/compress/...", "github.com/zeebo/blake3/...", "compress/...", "hash/..."},
+		// HTTP/2 is a tenth of a megabyte, and nothing that a node asks needs it.
+		Tags:    []string{"node", "nethttpomithttp2"},
+		Stamp:   b.source.stamp(),
+		Inlined: b.inlined(),
 	}
+}
+
+// inlined are the packages that bytes of images pass through.
+func (b *builder) inlined() []string {
+	all := []string{"github.com/klauspost/compress/...", "github.com/zeebo/blake3/...", "compress/...", "hash/..."}
+	for _, p := range []string{"blockdev", "extent", "frisbee", "image", "imaging", "multicast", "ndz", "qcow2", "stream", "xxhash"} {
+		all = append(all, b.source.module+"/pkg/"+p+"/...")
+	}
+	return all
 }
 
 // lock keeps two builds of one checkout apart.

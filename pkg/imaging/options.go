@@ -18,6 +18,7 @@ import (
 type WriteOptions struct {
 	Source       string        // path, "-" for Stdin, http or https URL
 	Stdin        io.Reader     // for Source "-"
+	Room         *Room         // where the bytes of Source are sent to many at once; nil: nowhere
 	Disk         string        // device, regular file or selector, see package blockdev
 	SHA256       string        // of the source as stored, lower-case hex; "" is not checked
 	SHA256Beside bool          // take the SHA-256 from the .sha256 file beside the source
