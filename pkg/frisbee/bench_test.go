@@ -32,7 +32,7 @@ func BenchmarkServer(b *testing.B) {
 			// As on a real card, what the kernel cuts up is cut by the card.
 			l := lab.ForTest(b, lab.Options{Nodes: 1, Offload: true})
 			var s *Server
-			o := ServerOptions{File: bytes.NewReader(file(size)), Size: size, Peer: group, Interface: lab.Interface, Rate: 100e9, plain: plain}
+			o := ServerOptions{File: bytes.NewReader(file(size)), Size: size, Peer: group, Interface: lab.Interface, Rate: 100e9, Plain: plain}
 			if err := l.Server.Do(func() (err error) { s, err = NewServer(o); return err }); err != nil {
 				b.Fatal(err)
 			}

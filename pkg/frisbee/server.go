@@ -56,7 +56,9 @@ type ServerOptions struct {
 	Event func(Event)
 	Log   *slog.Logger // nil is silent
 
-	plain bool // sends block by block, to compare with
+	// Plain sends each block by a system call of its own: to compare with, and
+	// for drivers that get the rest wrong.
+	Plain bool
 }
 
 const (
@@ -121,7 +123,7 @@ func NewServer(o ServerOptions) (*Server, error) {
 		return nil, fmt.Errorf("serve by frisbee: %w", err)
 	}
 	cfg := multicast.Config{Peer: o.Peer, Interface: o.Interface, TTL: o.TTL, Size: o.Geometry.MaxPacket(), ReceiveBuffer: 4 << 20}
-	if o.plain {
+	if o.Plain {
 		cfg.Batch, cfg.NoOffload = 1, true
 	}
 	conn, err := multicast.Open(cfg)
