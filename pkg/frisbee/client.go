@@ -62,12 +62,20 @@ type ClientOptions struct {
 	// too slow, before it leaves the room and repairs; 0 is a half.
 	Behind float64
 
+	// Run is how many chunks in a row are asked for in order, the runs being in
+	// random order; 0 is 8, or 1 for a Classic one. Long runs are for those who
+	// need data of neighbours together.
+	Run int
+
 	// Classic asks for lost blocks when the real client does, which is later.
 	Classic bool
 	Log     *slog.Logger // nil is silent
 }
 
-const defaultBuffers = 64
+const (
+	defaultBuffers = 64
+	defaultRun     = 8 // so that the server reads its disk in order, too
+)
 
 // Client receives one file.
 type Client struct {
@@ -89,6 +97,7 @@ type Client struct {
 
 	mu       sync.Mutex
 	state    *receive.Client // nil until joined
+	bytes    uint64          // of the file
 	began    time.Time       // the state's time 0
 	ready    chan receive.Chunk
 	released chan struct{} // holds a token when a buffer was released
@@ -143,6 +152,9 @@ func (o ClientOptions) withDefaults() ClientOptions {
 		o.Buffers = defaultBuffers
 	}
 	o.Buffers = min(o.Buffers, math.MaxInt16)
+	if o.Run <= 0 && !o.Classic {
+		o.Run = defaultRun
+	}
 	if o.Behind <= 0 {
 		o.Behind = 0.5
 	}
@@ -212,6 +224,13 @@ func (c *Client) Again(index int32) bool {
 	c.count.spoilt++
 	c.state.Again(index)
 	return true
+}
+
+// Size is that of the file in bytes, 0 as long as it is not known.
+func (c *Client) Size() uint64 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.bytes
 }
 
 // Missing are the bytes of the file that are needed and have not arrived. It is

@@ -156,7 +156,7 @@ func (c *Client) answered(d *multicast.Datagram, p *wire.Packet) error {
 	}
 	state, err := receive.New(receive.Options{
 		Geometry: c.o.Geometry, Bytes: bytes, Want: c.o.Want, Buffers: c.o.Buffers,
-		Run: c.run(), Random: rand.IntN, Eager: !c.o.Classic,
+		Run: c.o.Run, Random: rand.IntN, Eager: !c.o.Classic,
 	})
 	if err != nil {
 		return err
@@ -167,18 +167,9 @@ func (c *Client) answered(d *multicast.Datagram, p *wire.Packet) error {
 	}
 	now := time.Now()
 	c.mu.Lock()
-	c.state, c.began = state, now
+	c.state, c.began, c.bytes = state, now, bytes
 	c.ready = make(chan receive.Chunk, c.o.Buffers)
 	c.mu.Unlock()
 	c.lastData = now
 	return nil
-}
-
-// run is how many chunks in a row are asked for in order, so that the server
-// reads its disk in order, too.
-func (c *Client) run() int {
-	if c.o.Classic {
-		return 1
-	}
-	return 8
 }
