@@ -41,6 +41,7 @@ type Event struct {
 	Total   int64     `json:"total,omitempty"`   // to do, 0 where not known
 	Seconds float64   `json:"seconds,omitempty"` // since the step started
 	Message string    `json:"message,omitempty"` // for people; the error of a failed step
+	Warn    bool      `json:"warn,omitempty"`    // of a note: somebody should look into it
 }
 
 // Sink receives events in order. It must return quickly and may drop progress

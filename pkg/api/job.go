@@ -32,7 +32,7 @@ const (
 type Job struct {
 	ID     string `json:"id,omitempty"` // given by the head, empty without one
 	Kind   Kind   `json:"kind"`
-	Image  string `json:"image,omitempty"`  // URL to read (image) or to PUT to (save)
+	Image  string `json:"image,omitempty"`  // URL to read (image; frisbee:// too) or to PUT to (save)
 	SHA256 string `json:"sha256,omitempty"` // of the image file as stored, hex; "" = not checked
 	Root   string `json:"root,omitempty"`   // that the Orbit image to write must have, hex; "" = any
 	Parent string `json:"parent,omitempty"` // save: URL of the image that only the difference to is sent
@@ -45,6 +45,10 @@ type Job struct {
 	Hostname       string `json:"hostname,omitempty"`          // "" = that of the image
 	NewMachineID   bool   `json:"newMachineID,omitempty"`      // in place of the image's
 	RemoveHostKeys bool   `json:"removeSSHHostKeys,omitempty"` // the system makes new ones when it starts
+
+	// Multicast has the bytes of an image come by multicast, from the head that its
+	// URL is of. By HTTP comes what does not arrive, or all of it.
+	Multicast bool `json:"multicast,omitempty"`
 
 	Scrub bool `json:"scrub,omitempty"` // save: leave out what belongs to one machine, logs and histories
 }
@@ -65,7 +69,10 @@ func (j Job) Validate() error {
 	var errs []error
 	switch j.Kind {
 	case Image, Save:
-		if !isURL(j.Image) {
+		switch {
+		case j.Kind == Image && !isURL(j.Image) && !IsFrisbee(j.Image):
+			errs = append(errs, fmt.Errorf("job %s: image %q is not an http or https URL, nor frisbee://GROUP:PORT or frisbee://SERVER/ID", j.Kind, j.Image))
+		case j.Kind == Save && !isURL(j.Image):
 			errs = append(errs, fmt.Errorf("job %s: image %q is not an http or https URL", j.Kind, j.Image))
 		}
 		if j.Disk == "" {
@@ -98,6 +105,7 @@ func (j Job) misplaced() error {
 		set  bool
 	}{
 		{"root", Image, j.Root != ""},
+		{"multicast", Image, j.Multicast},
 		{"grow", Image, j.Grow != ""},
 		{"hostname", Image, j.Hostname != ""},
 		{"new machine-id", Image, j.NewMachineID},
@@ -118,6 +126,13 @@ func (j Job) misplaced() error {
 func isURL(s string) bool {
 	u, err := url.Parse(s)
 	return err == nil && (u.Scheme == "http" || u.Scheme == "https")
+}
+
+// IsFrisbee tells whether an image is named by the frisbee server, or by the
+// master server, that has it.
+func IsFrisbee(image string) bool {
+	u, err := url.Parse(image)
+	return err == nil && u.Scheme == "frisbee" && u.Hostname() != ""
 }
 
 func isHex(s string, n int) bool {

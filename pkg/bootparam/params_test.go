@@ -30,9 +30,9 @@ func TestParse(t *testing.T) {
 		{
 			name: "all of an image",
 			line: "orbit.job=image orbit.image=http://h/d orbit.disk=first orbit.root=" + strings.Repeat("ab", 32) +
-				" orbit.grow=last orbit.hostname=n1 orbit.new_machine_id orbit.remove-ssh-host-keys=yes",
+				" orbit.grow=last orbit.hostname=n1 orbit.new_machine_id orbit.remove-ssh-host-keys=yes orbit.multicast=1",
 			want: Params{Job: api.Job{Kind: api.Image, Image: "http://h/d", Disk: "first", Root: strings.Repeat("ab", 32),
-				Grow: "last", Hostname: "n1", NewMachineID: true, RemoveHostKeys: true}},
+				Grow: "last", Hostname: "n1", NewMachineID: true, RemoveHostKeys: true, Multicast: true}},
 		},
 		{name: "all of a save", line: "orbit.job=save orbit.image=http://h/d orbit.disk=first orbit.parent=http://h/c orbit.scrub=1",
 			want: Params{Job: api.Job{Kind: api.Save, Image: "http://h/d", Disk: "first", Parent: "http://h/c", Scrub: true}}},
@@ -72,7 +72,7 @@ func TestArgsRoundTrip(t *testing.T) {
 		IP: "10.0.0.5::10.0.0.1:255.255.255.0::eth0:none", Consoles: []string{"tty0", "ttyS1,9600n8"},
 		Job: api.Job{ID: "j1", Kind: api.Image, Image: "http://h/a b", SHA256: strings.Repeat("ab", 32),
 			Disk: "model=X Y", Then: api.Reboot, Append: "quiet splash", Root: strings.Repeat("cd", 32),
-			Grow: "last", Hostname: "n1.example", NewMachineID: true, RemoveHostKeys: true},
+			Grow: "last", Hostname: "n1.example", NewMachineID: true, RemoveHostKeys: true, Multicast: true},
 	}
 	got, err := Parse(strings.Join(want.Args(), " "))
 	if err != nil {
