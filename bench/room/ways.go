@@ -1,0 +1,91 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"strings"
+	"time"
+
+	"github.com/orbit-pxe/orbit/qemu/lab"
+	"github.com/orbit-pxe/orbit/qemu/room"
+)
+
+// way is a way to bring an image to all.
+type way struct {
+	name string
+	what string // for the table
+	slow bool   // time grows with the clients
+	run  func(context.Context, *scene) (round, error)
+}
+
+func ways() []way {
+	return []way{
+		{name: "multicast", what: "our server and clients of frisbee, which find the rate themselves", run: byMulticast},
+		{name: "http", what: "our client, a net/http server", slow: true, run: byHTTP},
+		{name: "udpcast", what: "udp-sender " + strings.Join(castOptions(condition{}), " ") + ", its wait for receivers not counted", run: byUDPCast},
+	}
+}
+
+func waysOf(names string) (all []way, err error) {
+next:
+	for name := range strings.SplitSeq(names, ",") {
+		for _, w := range ways() {
+			if w.name == name {
+				all = append(all, w)
+				continue next
+			}
+		}
+		return nil, fmt.Errorf("there is no way %q", name)
+	}
+	return all, nil
+}
+
+var group = netip.MustParseAddrPort("239.192.4.1:7777")
+
+// serving has a role on the server while f runs.
+func (s *scene) serving(ctx context.Context, role room.Role, f func() (time.Duration, error)) (r round, err error) {
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	server, err := room.Start(ctx, s.lab.Server, role)
+	if err != nil {
+		return r, err
+	}
+	if err := server.Ready(); err != nil {
+		return r, err
+	}
+	if err := server.Go(); err != nil {
+		return r, err
+	}
+	if r.Elapsed, err = f(); err != nil {
+		stop()
+		<-server.Ended()
+		return r, err
+	}
+	err = server.Stop(nil)
+	r.ServerPeak = server.Peak()
+	return r, err
+}
+
+func byMulticast(ctx context.Context, s *scene) (round, error) {
+	return s.serving(ctx, &room.Serve{File: s.image, Peer: group}, func() (time.Duration, error) {
+		return s.all(ctx, func(n *lab.Node) room.Role { return &room.Get{File: s.out(n), Peer: group} })
+	})
+}
+
+func byHTTP(ctx context.Context, s *scene) (round, error) {
+	web := &room.Web{File: s.image, Addr: netip.AddrPortFrom(s.lab.Server.Addr, 8080)}
+	return s.serving(ctx, web, func() (time.Duration, error) {
+		return s.all(ctx, func(n *lab.Node) room.Role { return &room.Fetch{URL: web.URL(), File: s.out(n)} })
+	})
+}
+
+// castOptions are what a good operator gives udp-sender on such a network.
+func castOptions(c condition) []string {
+	return nil
+}
+
+func byUDPCast(ctx context.Context, s *scene) (round, error) {
+	report, err := s.lab.Cast(ctx, lab.Cast{File: s.image, Out: s.out, Nodes: s.lab.Nodes, Sender: castOptions(s.condition)})
+	return round{Elapsed: report.Elapsed}, err
+}
