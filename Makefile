@@ -19,10 +19,10 @@ DEBS_TEST      = fdisk gdisk xfsprogs btrfs-progs ntfs-3g exfatprogs exfat-fuse 
 DEBS           = $(DEBS_KERNEL) $(DEBS_INITRAMFS) $(DEBS_RACK) $(DEBS_DEBIAN) $(DEBS_TEST)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test unit e2e artifacts kernel initramfs debian bench fuzz lint deps go clean
+.PHONY: help demo test unit e2e artifacts kernel initramfs debian bench bench-room fuzz lint deps go clean
 
 help: ## list the verbs
-	@grep -hE '^[a-z0-9]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
 	@echo
 	@echo '  make demo FIRMWARE=uefi   the same through OVMF instead of SeaBIOS'
 	@echo '  OUT=DIR                   where artifacts go (default out)'
@@ -56,6 +56,9 @@ debian: go ## out/debian-12.img.zst: the Debian 12 that demo and tests install
 
 bench: deps debian ## savenode and imagenode side by side with partclone, qemu-img, dd and openssl
 	$(GO) run ./bench -debian $(OUT)/debian-12.img
+
+bench-room: deps ## a room of 1 to 32 clients: by multicast, by HTTP and by udpcast
+	$(GO) run ./bench/room
 
 fuzz: go ## every fuzzer for FUZZTIME (default 60s) each
 	@set -e; for p in $$($(GO) list ./...); do \
