@@ -91,6 +91,7 @@ type Client struct {
 	report   report
 	lastData time.Time
 	heard    bool // any block of the file
+	both     bool // kinds of join were sent
 	lap      lap
 	lapTime  time.Duration
 	delay    time.Duration // most of a first report

@@ -14,10 +14,14 @@ import (
 )
 
 const (
+	// joinSoon is how long the first join waits for its answer, and each of the
+	// next twice as long as the one before, up to joinAgain. Who joins late makes
+	// the server send again what flows meanwhile, to all.
+	joinSoon  = 50 * time.Millisecond
 	joinAgain = 500 * time.Millisecond
-	// bothFrom is the try from which on both kinds of join are sent. JOIN2 tells
-	// the exact size, and all known servers answer it.
-	bothFrom = 3
+	// bothAfter so long both kinds of join are sent. JOIN2 tells the exact size,
+	// and all known servers answer it.
+	bothAfter = time.Second
 	// graceForData is the least time for data to come once a server has answered.
 	graceForData = 2 * time.Second
 )
@@ -30,6 +34,7 @@ func (c *Client) join(ctx context.Context) error {
 	}
 	var other error // why the only server that answered is of no use
 	end := c.start.Add(c.o.NoData)
+	pause := joinSoon
 	for again := c.start; c.state == nil; {
 		now := time.Now()
 		switch {
@@ -39,8 +44,9 @@ func (c *Client) join(ctx context.Context) error {
 			}
 			return &SilentError{After: c.o.NoData}
 		case !now.Before(again):
-			again = now.Add(joinAgain)
-			if err := c.sendJoins(ctx); err != nil {
+			again = now.Add(pause)
+			pause = min(2*pause, joinAgain)
+			if err := c.sendJoins(ctx, now); err != nil {
 				return err
 			}
 		}
@@ -100,10 +106,10 @@ func (c *Client) transmitTo(ctx context.Context, to netip.AddrPort, m wire.Messa
 	return err
 }
 
-func (c *Client) sendJoins(ctx context.Context) error {
-	n := c.joins.Add(1)
+func (c *Client) sendJoins(ctx context.Context, now time.Time) error {
+	c.joins.Add(1)
 	err := c.transmit(ctx, wire.Join2{ID: c.id, ChunkBlocks: int32(c.o.Geometry.Blocks()), BlockSize: int32(c.o.Geometry.BlockSize())})
-	if err == nil && n >= bothFrom {
+	if c.both = now.Sub(c.start) >= bothAfter; err == nil && c.both {
 		err = c.transmit(ctx, wire.Join{ID: c.id})
 	}
 	return err
@@ -139,7 +145,7 @@ func (c *Client) answered(d *multicast.Datagram, p *wire.Packet) error {
 	if m, ok := p.Join2Reply(); ok && m.ID == c.id {
 		bytes = m.Bytes
 		layout, err = m.Layout(c.o.Geometry)
-	} else if m, ok := p.JoinReply(); ok && c.joins.Load() >= bothFrom {
+	} else if m, ok := p.JoinReply(); ok && c.both {
 		layout, err = m.Layout(c.o.Geometry)
 		bytes = uint64(layout.Blocks) * uint64(c.o.Geometry.BlockSize())
 	} else {
