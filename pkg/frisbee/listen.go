@@ -2,6 +2,7 @@ package frisbee
 
 import (
 	"context"
+	"net/netip"
 	"time"
 
 	"github.com/orbit-pxe/orbit/pkg/frisbee/wire"
@@ -96,12 +97,12 @@ func wake(c chan<- struct{}) {
 	}
 }
 
-// answer queues a packet to one client, if there is room.
-func (s *Server) answer(d *multicast.Datagram, m wire.Message) {
+// answer queues a packet, if there is room.
+func (s *Server) answer(to netip.AddrPort, m wire.Message) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if len(s.replies) < maxReplies {
-		s.replies = append(s.replies, reply{d.From, m})
+		s.replies = append(s.replies, reply{to, m})
 		wake(s.answers)
 	}
 }
@@ -109,16 +110,16 @@ func (s *Server) answer(d *multicast.Datagram, m wire.Message) {
 // member acts on what is not a request for blocks.
 func (s *Server) member(d *multicast.Datagram, ip [4]byte, p *wire.Packet) {
 	if m, ok := p.Join(); ok {
-		s.joined(ip, m.ID)
-		s.answer(d, wire.JoinReply{Blocks: int32(s.layout.Blocks)})
-		s.heartbeat(d, m.ID)
+		to := s.joined(d, m.ID)
+		s.answer(to, wire.JoinReply{Blocks: int32(s.layout.Blocks)})
+		s.heartbeat(to, m.ID)
 	}
 	if m, ok := p.Join2(); ok {
-		s.joined(ip, m.ID)
-		s.answer(d, wire.Join2Reply{
+		to := s.joined(d, m.ID)
+		s.answer(to, wire.Join2Reply{
 			ID: m.ID, ChunkBlocks: int32(s.o.Geometry.Blocks()), BlockSize: int32(s.o.Geometry.BlockSize()), Bytes: uint64(s.o.Size),
 		})
-		s.heartbeat(d, m.ID)
+		s.heartbeat(to, m.ID)
 	}
 	if m, ok := p.Leave(); ok {
 		s.leave(ip, p, m)
@@ -129,13 +130,17 @@ func (s *Server) member(d *multicast.Datagram, ip [4]byte, p *wire.Packet) {
 }
 
 // heartbeat asks a client that has just joined for reports.
-func (s *Server) heartbeat(d *multicast.Datagram, id uint32) {
+func (s *Server) heartbeat(to netip.AddrPort, id uint32) {
 	if s.o.Heartbeat > 0 {
-		s.answer(d, wire.Progress{ID: id, Interval: uint32(max(s.o.Heartbeat/time.Second, 1)), What: wire.ProgressSummary, Seq: 1})
+		s.answer(to, wire.Progress{ID: id, Interval: uint32(max(s.o.Heartbeat/time.Second, 1)), What: wire.ProgressSummary, Seq: 1})
 	}
 }
 
-func (s *Server) joined(ip [4]byte, id uint32) {
+// joined takes note of a client, and tells where to answer. One that asks again
+// has not heard the answer. Then it goes to all, to whom it is no less true: to
+// find one client's address can take the kernel a second, where packets get lost.
+func (s *Server) joined(d *multicast.Datagram, id uint32) netip.AddrPort {
+	ip := d.From.Addr().As4()
 	s.count.joins.Add(1)
 	s.mu.Lock()
 	now := s.now()
@@ -144,7 +149,9 @@ func (s *Server) joined(ip [4]byte, id uint32) {
 	s.mu.Unlock()
 	if fresh {
 		s.tell(Event{Kind: Joined, Client: address(ip), ID: id})
+		return d.From
 	}
+	return s.conn.Peer()
 }
 
 func (s *Server) leave(ip [4]byte, p *wire.Packet, m wire.Leave) {
