@@ -64,5 +64,11 @@ func (o *WriteOptions) complete() error {
 	if o.Source == "" || o.Disk == "" {
 		return errors.New("want an image and a disk")
 	}
+	if o.Room != nil {
+		if !web(o.Source) {
+			return fmt.Errorf("multicast needs the http or https URL of the image, for what does not arrive: %s is none", o.Source)
+		}
+		return o.Room.check()
+	}
 	return nil
 }

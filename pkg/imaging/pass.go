@@ -13,10 +13,6 @@ import (
 )
 
 const (
-	// fetchers is how many groups of spans are fetched, decoded and written at
-	// a time: the writing of some covers the fetching of others.
-	fetchers = 6
-
 	// A disk that held something else all over would be read in vain. After so
 	// many spans that differ in a row only every eighth is looked at, until
 	// one is found that does not.
@@ -31,6 +27,9 @@ type pass struct {
 	miss atomic.Int64 // spans in a row that differed
 	kept atomic.Int64 // bytes in use that were right already
 	seen atomic.Int64 // bytes in use that are right by now
+
+	look   bool          // only finds out what has to be fetched
+	needed []image.Frame // that is, in the order of the file
 }
 
 // passJob is a frame that is being compared.
@@ -82,18 +81,15 @@ func (p *pass) run(ctx context.Context, frames []image.Frame) error {
 		defer close(groups)
 		return p.collect(ctx, ordered, groups)
 	})
-	for range fetchers {
+	if p.look {
 		g.Go(func() error {
 			for group := range groups {
-				if err := p.w.begin(ctx); err != nil {
-					return err
-				}
-				if err := p.w.source.spans.read(ctx, group, p.put(ctx)); err != nil {
-					return err
-				}
+				p.needed = append(p.needed, group...)
 			}
 			return nil
 		})
+	} else {
+		p.fetch(ctx, g, groups)
 	}
 	return g.Wait()
 }
@@ -159,28 +155,14 @@ func (p *pass) collect(ctx context.Context, ordered <-chan *passJob, groups chan
 		if j.same {
 			continue
 		}
-		if n := len(group); n > 0 {
-			first, last := group[0], group[n-1]
-			if last.Off+last.Stored != j.frame.Off || j.frame.Off+j.frame.Stored-first.Off > groupSize {
-				if err := flush(); err != nil {
-					return err
-				}
+		if len(group) > 0 && !joins(group, j.frame) {
+			if err := flush(); err != nil {
+				return err
 			}
 		}
 		group = append(group, j.frame)
 	}
 	return flush()
-}
-
-// put gives the function that writes fetched spans.
-func (p *pass) put(ctx context.Context) func(image.Frame, []byte) error {
-	return func(f image.Frame, data []byte) error {
-		if err := p.w.putSpan(ctx, f, data); err != nil {
-			return err
-		}
-		p.seen.Add(p.w.usedIn(f))
-		return nil
-	}
 }
 
 // usedIn is how many bytes of a frame are in use.

@@ -36,6 +36,7 @@ type source struct {
 	sector int              // that it was made for; 0 where it does not say
 	table  *partition.Table // never nil
 
+	cast  cast         // what came by multicast
 	flow  *flow        // a stream, or nil
 	spans spanReader   // any order, or nil
 	index *image.Index // of an Orbit image that is read span by span
@@ -235,10 +236,23 @@ func (m *source) size() int64 {
 
 // fetched is how many bytes of the file have been read.
 func (m *source) fetched() int64 {
-	if m.spans != nil {
-		return m.spans.fetched()
+	n := m.cast.bytes()
+	switch {
+	case m.spans != nil:
+		n += m.spans.fetched()
+	case m.flow != nil:
+		n += m.flow.source.bytes.Load()
 	}
-	return m.flow.source.bytes.Load()
+	return n
+}
+
+// ways says how much of the file came which way, "" where only one was tried.
+func (m *source) ways() string {
+	n := m.cast.bytes()
+	if n == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%s by multicast, %s by HTTP", units.Bytes(n), units.Bytes(m.fetched()-n))
 }
 
 func (m *source) close() {

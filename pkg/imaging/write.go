@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
@@ -130,6 +131,7 @@ func (w *write) pour(ctx context.Context) error {
 		return err
 	}
 	w.remember(0, m.head)
+	w.passRoom()
 	r.start(api.Fetch)
 	r.start(api.Write)
 	stop := every(func() {
@@ -152,10 +154,14 @@ func (w *write) patch(ctx context.Context) error {
 	if err := w.loadHeld(ctx); err != nil {
 		return err
 	}
-	if d, ok := m.spans.(*indexed); ok {
+	d, room := m.spans.(*indexed)
+	if room {
 		d.note = func(s string) { r.note(api.Fetch, s) }
 	}
-	p := &pass{w: w}
+	if room = room && w.o.Room != nil; !room {
+		w.passRoom()
+	}
+	p := &pass{w: w, look: room}
 	total := m.used.Len()
 	r.start(api.Fetch)
 	r.start(api.Write)
@@ -164,13 +170,16 @@ func (w *write) patch(ctx context.Context) error {
 		r.progress(api.Fetch, m.fetched(), 0)
 	})
 	err := p.run(ctx, m.frames)
+	if err == nil && room {
+		err = p.patchRoom(ctx, d)
+	}
 	stop()
 	if err != nil {
 		return err
 	}
-	message := ""
+	message := m.ways()
 	if n := p.kept.Load(); n > 0 {
-		message = sprintKept(n, total)
+		message = strings.TrimPrefix(message+", "+sprintKept(n, total), ", ")
 	}
 	r.done(api.Fetch, m.fetched(), message)
 	w.bytes = m.length
@@ -264,7 +273,7 @@ func (w *write) receipt() *Receipt {
 	seconds := time.Since(w.start).Seconds()
 	r := &Receipt{
 		Source: w.o.Source, Dest: w.target.path, Format: m.format,
-		Stored: m.fetched(), Bytes: w.bytes, Used: m.used.Len(), Written: w.out.written.Load(),
+		Stored: m.fetched(), Multicast: m.cast.bytes(), Bytes: w.bytes, Used: m.used.Len(), Written: w.out.written.Load(),
 		Seconds: seconds, Rate: float64(w.bytes) / seconds,
 		Table: m.table.Summary(), Verified: w.o.Verify, Time: time.Now().UTC(),
 		Checked: w.o.trusts() || m.flow != nil && m.flow.want != "",

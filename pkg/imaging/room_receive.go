@@ -1,0 +1,100 @@
+package imaging
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	"github.com/orbit-pxe/orbit/pkg/api"
+	"github.com/orbit-pxe/orbit/pkg/frisbee"
+)
+
+// mostBuffers are the chunks that are received at a time at most, of 1 MiB each.
+const mostBuffers = 64
+
+// cast counts what comes of an image by multicast.
+type cast struct {
+	mu     sync.Mutex
+	client *frisbee.Client // of the session going on
+	block  int64           // bytes
+	before int64           // bytes that came by sessions that are over
+}
+
+// bytes is how much came so far, each block counted once.
+func (c *cast) bytes() int64 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	n := c.before
+	if c.client != nil {
+		n += int64(c.client.Stats().Blocks.Useful) * c.block
+	}
+	return n
+}
+
+// follow counts for another session.
+func (c *cast) follow(client *frisbee.Client, block int) {
+	n := c.bytes()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.before, c.client, c.block = n, client, int64(block)
+}
+
+// run receives by multicast until all is there, or nothing comes that way.
+func (c *cast) run(ctx context.Context, r *Room, o frisbee.ClientOptions, from string) error {
+	o.Workers, o.Buffers = fetchers, mostBuffers
+	if free := available(); free > 0 {
+		o.Buffers = int(max(4, min(int64(o.Buffers), free/8>>20)))
+	}
+	client, err := r.join(ctx, o, from)
+	if err != nil {
+		return err
+	}
+	c.follow(client, r.geometry().BlockSize())
+	return client.Run(ctx)
+}
+
+// patchRoom fetches and writes by multicast what the pass has found to be
+// needed, and by other means what did not come.
+func (p *pass) patchRoom(ctx context.Context, d *indexed) error {
+	if len(p.needed) == 0 {
+		return nil
+	}
+	r, room := p.w.report, p.w.o.Room
+	t := newFrameTaker(p, d)
+	err := p.w.source.cast.run(ctx, room, frisbee.ClientOptions{
+		Bytes: uint64(d.file.Size()), Want: t.want, Chunk: t.take, Run: frameRun, Repair: d.repair,
+		Log: r.log(api.Fetch, p.w.o.Log),
+	}, p.w.o.Source)
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	if t.broken != nil {
+		return t.broken
+	}
+	left := t.left()
+	switch wrong := t.wrong.Load(); {
+	case err != nil:
+		r.note(api.Fetch, noMulticast(err))
+	case wrong > 0:
+		r.note(api.Fetch, fmt.Sprintf("%d spans came wrong by multicast (damaged, forged, or of another image): they are fetched by HTTP", wrong))
+	case len(left) > 0:
+		p.w.o.Log.Debug("fetching spans whose halves came too far apart", "spans", len(left))
+	}
+	return p.fetchAll(ctx, left)
+}
+
+// passRoom says once that an image does not come by multicast though it could.
+func (w *write) passRoom() {
+	if w.o.Room != nil {
+		w.report.note(api.Fetch, "multicast is of no use for "+w.source.format+", or where a sha256 of the file is to be checked: going by HTTP")
+	}
+}
+
+// noMulticast says once that, and why, an image comes by HTTP.
+func noMulticast(err error) string {
+	if errors.Is(err, frisbee.ErrNoMulticast) {
+		return fmt.Sprintf("multicast does not arrive (%v): going by HTTP", err)
+	}
+	return fmt.Sprintf("multicast is of no use (%v): going by HTTP", err)
+}
