@@ -4,7 +4,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"time"
@@ -28,8 +27,10 @@ func moreImageVerbs() []verb {
 
 func verifyVerb(ctx context.Context, stdout, _ io.Writer, args []string) error {
 	f := imageFlags(stdout, "verify", "[flags] IMAGE", "Reads all of an Orbit image and compares every span with its digest. Who it is by is\n"+
-		"checked first. Exit codes: 0 sound, and what was asked for; 1 it could not be read;\n"+
-		"2 wrong usage; 3 damaged, or no Orbit image; 4 not the root, or not signed by a key, that was asked for.")
+		"checked first. Of an .ndz image all chunks are expanded, and everything in them is checked.\n"+
+		"Exit codes: 0 sound, and what was asked for; 1 it could not be read; 2 wrong usage;\n"+
+		"3 damaged, or no such image; 4 not the root, or not signed by a key, that was asked for.")
+	read := ndzFlags(f)
 	o := imagefile.VerifyOptions{Patience: time.Minute}
 	f.Func("key", "public key `FILE` of minisign, or the key itself, that must have signed it (again for others)", func(s string) error {
 		k, err := publicKey(s)
@@ -45,20 +46,20 @@ func verifyVerb(ctx context.Context, stdout, _ io.Writer, args []string) error {
 	if err != nil {
 		return err
 	}
-	o.Source = rest[0]
+	o.Source, o.Ndz = rest[0], *read
 	var v *imagefile.Verdict
 	err = withProgress(stdout, *asJSON, func(p *progress.Printer) (err error) {
 		o.Events = p.Sink()
 		v, err = imagefile.Verify(ctx, o)
 		return err
 	})
-	var trust *imagefile.TrustError
-	switch {
-	case errors.As(err, &trust):
-		return &exit{exitTrust, err}
-	case image.IsDamaged(err):
-		return &exit{exitDamaged, err}
-	case err != nil || *asJSON:
+	if err != nil || *asJSON {
+		return imageCode(err)
+	}
+	if m := v.Ndz; m != nil {
+		used := m.Used()
+		_, err = fmt.Fprintf(stdout, "%s is sound: .ndz version %d, %d chunks, %s of %s of disk\n",
+			clean(rest[0]), m.Version(), m.Chunks(), units.Bytes(used.Len()), units.Bytes(m.Size()))
 		return err
 	}
 	_, err = fmt.Fprintf(stdout, "%s is sound: %s in use of %s, root %s, %s\n",
@@ -89,14 +90,21 @@ func withProgress(w io.Writer, asJSON bool, do func(*progress.Printer) error) er
 }
 
 func convertVerb(ctx context.Context, stdout, _ io.Writer, args []string) error {
-	f := imageFlags(stdout, "convert", "[flags] SOURCE DEST", "SOURCE is an image, a path or URL: Orbit, qcow2, or raw, compressed with zstd, gzip, xz or bzip2\n"+
-		"or not; or a block device. DEST is a file, which gets its name when it is complete. Its format is told\n"+
-		"from its name: an Orbit image from .zst, plain zstd from .raw.zst, raw from .raw and .img.")
+	f := imageFlags(stdout, "convert", "[flags] SOURCE DEST", "SOURCE is an image, a path or URL: Orbit, .ndz (frisbee, imagezip), qcow2, or raw, compressed with zstd,\n"+
+		"gzip, xz or bzip2 or not; or a block device. DEST is a file, which gets its name when it is complete. Its format\n"+
+		"is told from its name: an Orbit image from .zst, .ndz, plain zstd from .raw.zst, raw from .raw and .img.")
 	o := imagefile.Options{Tool: "orbit image convert " + version.String(), Patience: time.Minute}
-	f.StringVar((*string)(&o.Format), "format", "", "`FORMAT` of DEST: orbit, raw or raw.zst")
+	f.StringVar((*string)(&o.Format), "format", "", "`FORMAT` of DEST: orbit, ndz, raw or raw.zst")
 	f.IntVar(&o.Level, "level", imaging.DefaultLevel, "`LEVEL` of zstd, 1 (fast) to 22 (small)")
 	f.IntVar(&o.Sector, "sector-size", 0, "`BYTES` of a sector of the disks that SOURCE is for (default: as its GPT tells, else 512)")
 	f.BoolVar(&o.Whole, "whole", false, "keep what is not in use, too")
+	f.IntVar(&o.As.Version, "ndz-version", 0, "`VERSION` of an .ndz DEST, 2 to 5 (default: 3, which every reader takes; 5 for disks beyond 2 TiB)")
+	f.Func("ndz-id", "image `ID` of an .ndz DEST of version 4 or 5, 32 hexadecimal digits", func(s string) (err error) {
+		o.As.ID, err = parseID(s)
+		return err
+	})
+	f.IntVar(&o.Part, "partition", 0, "put only partition `N` of SOURCE into an .ndz DEST")
+	read := ndzFlags(f)
 	f.BoolVar(&o.Sum, "sha256", false, "write DEST.sha256, too")
 	f.BoolVar(&o.Force, "force", false, "read a device though something on it is mounted: files that change will be torn")
 	asJSON := f.Bool("json", false, "print progress as JSON lines")
@@ -112,18 +120,15 @@ func convertVerb(ctx context.Context, stdout, _ io.Writer, args []string) error 
 	if o.Level < 1 || o.Level > 22 {
 		return usage("--level %d: want 1 to 22", o.Level)
 	}
-	o.Source, o.Dest = rest[0], rest[1]
+	o.Source, o.Dest, o.Ndz = rest[0], rest[1], *read
 	var r *imaging.Receipt
 	err = withProgress(stdout, *asJSON, func(p *progress.Printer) (err error) {
 		o.Events = p.Sink()
 		r, err = imagefile.Convert(ctx, o)
 		return err
 	})
-	if image.IsDamaged(err) {
-		return &exit{exitDamaged, err}
-	}
 	if err != nil || *asJSON {
-		return err
+		return imageCode(err)
 	}
 	_, err = fmt.Fprintln(stdout, r)
 	return err

@@ -13,6 +13,7 @@ import (
 
 	"github.com/orbit-pxe/orbit/pkg/api"
 	"github.com/orbit-pxe/orbit/pkg/imaging"
+	"github.com/orbit-pxe/orbit/pkg/ndz"
 )
 
 // Options say what to convert into what.
@@ -29,10 +30,18 @@ type Options struct {
 	Patience time.Duration  // with a server that sends nothing; 0 is transfer's default
 	Events   api.Sink       // nil: none
 	Log      *slog.Logger   // nil: none
+
+	// Of .ndz images (package ndz).
+	Ndz  ndz.Options      // how Source is read; its Workers and Room are not looked at
+	As   ndz.WriteOptions // how Dest is written; only Version, ID and Gap are looked at
+	Part int              // number of the only partition of Source that goes into Dest; 0: all of the disk
 }
 
+// Ndz is the format of package ndz.
+const Ndz imaging.Format = "ndz"
+
 // FormatOf tells the format that a file is to have from its name: raw.zst from
-// .raw.zst, Orbit from any other .zst, raw from .raw, .img, .dd and .bin.
+// .raw.zst, Orbit from any other .zst, .ndz, raw from .raw, .img, .dd and .bin.
 func FormatOf(name string) (imaging.Format, error) {
 	lower := strings.ToLower(filepath.Base(name))
 	switch ext := filepath.Ext(lower); {
@@ -40,10 +49,12 @@ func FormatOf(name string) (imaging.Format, error) {
 		return imaging.RawZstd, nil
 	case ext == ".zst":
 		return imaging.Orbit, nil
+	case ext == ".ndz":
+		return Ndz, nil
 	case ext == ".raw", ext == ".img", ext == ".dd", ext == ".bin":
 		return imaging.Raw, nil
 	}
-	return "", fmt.Errorf("%s: its name tells no format (want .img.zst for an Orbit image, .raw.zst, .raw or .img; or say it with --format)", name)
+	return "", fmt.Errorf("%s: its name tells no format (want .img.zst for an Orbit image, .ndz, .raw.zst, .raw or .img; or say it with --format)", name)
 }
 
 // Convert makes an image file of another one or of a disk. Dest gets its name
@@ -53,6 +64,9 @@ func Convert(ctx context.Context, o Options) (*imaging.Receipt, error) {
 		return nil, err
 	}
 	if st, err := os.Stat(o.Source); err == nil && st.Mode()&os.ModeType == os.ModeDevice {
+		if o.Part != 0 || o.As.Version != 0 || o.As.ID != [16]byte{} {
+			return nil, fmt.Errorf("%s is a device, which is saved as savenode does it: of one partition give the device, and a version only for a file", o.Source)
+		}
 		return imaging.Save(ctx, imaging.SaveOptions{
 			Disk: o.Source, Dest: o.Dest, Format: o.Format, Level: o.Level, Whole: o.Whole && o.Format == imaging.Orbit,
 			Sum: o.Sum, Force: o.Force, Tool: o.Tool, Events: o.Events, Log: o.Log,
@@ -99,24 +113,41 @@ func (o *Options) complete() error {
 	switch o.Format {
 	case "":
 		var err error
-		o.Format, err = FormatOf(o.Dest)
-		return err
-	case imaging.Orbit, imaging.Raw, imaging.RawZstd:
-		return nil
+		if o.Format, err = FormatOf(o.Dest); err != nil {
+			return err
+		}
+	case imaging.Orbit, imaging.Raw, imaging.RawZstd, Ndz:
+	default:
+		return fmt.Errorf("unknown format %q: want %s, %s, %s or %s", o.Format, imaging.Orbit, Ndz, imaging.Raw, imaging.RawZstd)
 	}
-	return fmt.Errorf("unknown format %q: want %s, %s or %s", o.Format, imaging.Orbit, imaging.Raw, imaging.RawZstd)
+	return o.checkNdz()
 }
 
 // unpack makes a raw file with holes, as imagenode writes a disk.
 func (o *Options) unpack(ctx context.Context, out *output, r *imaging.Receipt) error {
-	if err := out.open(); err != nil {
+	d, err := o.lookForNdz(ctx)
+	if err != nil {
 		return err
 	}
-	got, err := o.decode(ctx, out.path)
-	if err == nil {
-		r.Bytes, r.Used, r.Root, r.Table, r.Notes = got.Bytes, got.Used, got.Root, got.Table, got.Notes
+	if err := out.open(); err != nil {
+		if d != nil {
+			d.close()
+		}
+		return err
 	}
-	return err
+	if d == nil {
+		got, err := o.decode(ctx, out.path)
+		if err != nil {
+			return err
+		}
+		r.Bytes, r.Used, r.Root, r.Table, r.Notes = got.Bytes, got.Used, got.Root, got.Table, got.Notes
+		if d, err = o.reopen(ctx, out); d == nil || err != nil {
+			return err
+		}
+	}
+	defer d.close()
+	r.Bytes, r.Used, r.Table = d.size, d.used.Len(), string(d.table.Scheme)
+	return o.expand(ctx, out.file, d)
 }
 
 // decode writes the disk of the source to a file, which is there and empty: of
@@ -134,14 +165,20 @@ func (o *Options) pack(ctx context.Context, out *output, r *imaging.Receipt) err
 		return err
 	}
 	defer d.close()
-	if err := out.open(); err != nil {
-		return err
-	}
 	r.Bytes = d.size
 	if o.Format == imaging.RawZstd {
+		if err := out.open(); err != nil {
+			return err
+		}
 		return o.compress(ctx, out.file, d)
 	}
 	if err := d.survey(ctx, o); err != nil {
+		return err
+	}
+	if o.Format == Ndz {
+		return o.packNdz(ctx, out, d, r)
+	}
+	if err := out.open(); err != nil {
 		return err
 	}
 	x, err := o.writeImage(ctx, out.file, d)

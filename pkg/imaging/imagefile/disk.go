@@ -15,6 +15,7 @@ import (
 	"github.com/orbit-pxe/orbit/pkg/extent"
 	"github.com/orbit-pxe/orbit/pkg/image"
 	"github.com/orbit-pxe/orbit/pkg/layout"
+	"github.com/orbit-pxe/orbit/pkg/ndz"
 	"github.com/orbit-pxe/orbit/pkg/partition"
 	"github.com/orbit-pxe/orbit/pkg/qcow2"
 	"github.com/orbit-pxe/orbit/pkg/stream"
@@ -30,8 +31,10 @@ type disk struct {
 	data   extent.Set // all else reads as zeros
 	close  func()
 
-	// What is in use: an Orbit image says it, for others see survey.
+	// What is in use: an Orbit image and an .ndz say it, for others see survey.
 	index *image.Index
+	ndz   *ndz.Image
+	table *partition.Table // of an .ndz
 	used  extent.Set
 	meta  image.Meta
 }
@@ -70,6 +73,8 @@ func (o *Options) understand(ctx context.Context, file *transfer.Ranges) (*disk,
 		return nil, err
 	}
 	switch {
+	case isNdz(file.Name(), head):
+		return o.openNdz(ctx, r, size, func() { file.Close() })
 	case len(head) == 0:
 		return nil, errors.New("it is empty")
 	case bytes.HasPrefix(head, []byte(qcow2.Magic)):
@@ -111,6 +116,10 @@ func (o *Options) stage(ctx context.Context, out *output) (*disk, error) {
 		f.Close()
 		return nil, err
 	}
+	d, err := o.unwrap(ctx, f, got.Bytes)
+	if d != nil || err != nil {
+		return d, err
+	}
 	return &disk{ReaderAt: f, size: got.Bytes, kind: got.Format, data: whole(got.Bytes), close: func() { f.Close() }}, nil
 }
 
@@ -121,16 +130,17 @@ func (d *disk) survey(ctx context.Context, o *Options) error {
 		return nil
 	}
 	if d.sector = cmp.Or(d.sector, o.Sector); d.sector == 0 {
-		head := make([]byte, min(d.size, 1<<20))
-		if _, err := d.ReadAt(head, 0); err != nil && err != io.EOF {
+		var err error
+		if d.sector, err = d.sniff(); err != nil {
 			return err
 		}
-		sector, _ := partition.Sniff(head)
-		d.sector = cmp.Or(sector, 512)
 	}
 	l, err := layout.Read(ctx, io.NewSectionReader(d, 0, d.size), d.size, d.sector)
 	if err != nil {
 		return fmt.Errorf("read what is in use: %w", err)
+	}
+	if d.ndz != nil {
+		l.Used, l.Warnings = d.used, nil // they are about finding out what is in use
 	}
 	for _, w := range l.Warnings {
 		d.note(o, w)
@@ -151,6 +161,16 @@ func (d *disk) survey(ctx context.Context, o *Options) error {
 		})
 	}
 	return nil
+}
+
+// sniff tells from a disk's table how large its sectors are.
+func (d *disk) sniff() (int, error) {
+	head := make([]byte, min(d.size, 1<<20))
+	if _, err := d.ReadAt(head, 0); err != nil && err != io.EOF {
+		return 0, err
+	}
+	sector, _ := partition.Sniff(head)
+	return cmp.Or(sector, 512), nil
 }
 
 // note tells whoever watches something about the disk.

@@ -3,8 +3,8 @@
 // it.
 //
 // A source of Convert is read at random if it can be: a raw file, a qcow2
-// (package qcow2), an Orbit image (docs/image-format.md), each a path or a URL on
-// a server that gives parts of files. What is compressed otherwise is decoded
-// into a temporary file beside the destination first. A block device is saved as
-// savenode does it.
+// (package qcow2), an .ndz (package ndz), an Orbit image
+// (docs/image-format.md), each a path or a URL on a server that gives parts of
+// files. What is compressed otherwise is decoded into a temporary file beside the
+// destination first. A block device is saved as savenode does it.
 package imagefile

@@ -17,7 +17,15 @@ import (
 type unpacked struct {
 	image.File
 	unzip *image.Unpacker
-	bufs  sync.Pool // *[2][]byte: stored, and decoded
+	bufs  sync.Pool // *buffers
+}
+
+// buffers are a reader's. They keep the last span: others want it in many small
+// parts.
+type buffers struct {
+	stored, plain []byte
+	span          []byte // of plain; nil: none
+	off           int64  // of the frame that it is of
 }
 
 // openImage opens an Orbit image, and gives nil where the file is something else.
@@ -37,7 +45,9 @@ func openImage(ctx context.Context, r io.ReaderAt, file *transfer.Ranges) (*disk
 	if u.unzip, err = image.NewUnpacker(runtime.GOMAXPROCS(0)); err != nil {
 		return nil, err
 	}
-	u.bufs.New = func() any { return &[2][]byte{make([]byte, image.MaxFrame), make([]byte, image.MaxFrame)} }
+	u.bufs.New = func() any {
+		return &buffers{stored: make([]byte, image.MaxFrame), plain: make([]byte, image.MaxFrame)}
+	}
 	var data extent.Set
 	for _, frame := range f.Frames() {
 		if frame.Kind == image.Data {
@@ -55,8 +65,8 @@ func openImage(ctx context.Context, r io.ReaderAt, file *transfer.Ranges) (*disk
 type spans struct{ *unpacked }
 
 func (s spans) ReadAt(p []byte, off int64) (n int, err error) {
-	bufs := s.bufs.Get().(*[2][]byte)
-	defer s.bufs.Put(bufs)
+	b := s.bufs.Get().(*buffers)
+	defer s.bufs.Put(b)
 	for n < len(p) && off < s.Size {
 		f := s.Find(off / image.Span)
 		r := s.Range(f)
@@ -64,15 +74,12 @@ func (s spans) ReadAt(p []byte, off int64) (n int, err error) {
 		if f.Kind == image.Empty {
 			clear(want)
 		} else {
-			stored := bufs[0][:f.Stored]
-			if _, err := s.File.ReadAt(stored, f.Off); err != nil {
-				return n, err
+			if b.span == nil || b.off != f.Off {
+				if err := s.unpack(b, f, r.Len()); err != nil {
+					return n, err
+				}
 			}
-			span, err := s.unzip.Unpack(bufs[1], stored, f, r.Len())
-			if err != nil {
-				return n, err
-			}
-			copy(want, span[off-r.Off:])
+			copy(want, b.span[off-r.Off:])
 		}
 		n += len(want)
 		off += int64(len(want))
@@ -81,4 +88,15 @@ func (s spans) ReadAt(p []byte, off int64) (n int, err error) {
 		return n, io.EOF
 	}
 	return n, nil
+}
+
+// unpack reads a span into b.
+func (s spans) unpack(b *buffers, f image.Frame, size int64) (err error) {
+	stored := b.stored[:f.Stored]
+	b.span, b.off = nil, f.Off
+	if _, err := s.File.ReadAt(stored, f.Off); err != nil {
+		return err
+	}
+	b.span, err = s.unzip.Unpack(b.plain, stored, f, size)
+	return err
 }

@@ -1,0 +1,222 @@
+package imagefile
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path"
+
+	"github.com/orbit-pxe/orbit/pkg/api"
+	"github.com/orbit-pxe/orbit/pkg/extent"
+	"github.com/orbit-pxe/orbit/pkg/image"
+	"github.com/orbit-pxe/orbit/pkg/imaging"
+	"github.com/orbit-pxe/orbit/pkg/ndz"
+	"github.com/orbit-pxe/orbit/pkg/partition"
+	"github.com/orbit-pxe/orbit/pkg/transfer"
+)
+
+// IsDamaged tells whether err says of an image of any format that it is not
+// sound, or not one at all. That it cannot be opened with the keys at hand is
+// something else: see ndz.ErrSeal.
+func IsDamaged(err error) bool {
+	var d ndz.Defect
+	if errors.As(err, &d) {
+		return d != ndz.ErrSeal && d != ndz.ErrFit && d != ndz.ErrChanged
+	}
+	var short *imaging.ShortImageError
+	return errors.As(err, &short) || image.IsDamaged(err)
+}
+
+// isNdz tells whether a file is an .ndz image, or claims to be one by its name.
+func isNdz(name string, head []byte) bool { return ndz.Sniff(head) || path.Ext(name) == ".ndz" }
+
+// openNdz opens an .ndz image. All that its headers say is checked then.
+func (o *Options) openNdz(ctx context.Context, r io.ReaderAt, size int64, closed func()) (*disk, error) {
+	opts := o.Ndz
+	opts.Workers, opts.Room = 0, 0
+	m, err := ndz.Open(ctx, r, size, opts)
+	if err != nil {
+		return nil, err
+	}
+	d := &disk{ReaderAt: m.View(ctx), size: m.Size(), kind: "ndz", data: m.Used(), used: m.Used(), ndz: m, close: closed}
+	if d.table, err = wholeTable(o.Source, d); err != nil {
+		return nil, err
+	}
+	return d, nil
+}
+
+// wholeTable reads the partition table of an .ndz image. Where a chunk is missing
+// at the end, nothing else may tell.
+func wholeTable(name string, d *disk) (*partition.Table, error) {
+	sector, err := d.sniff()
+	if err != nil {
+		return nil, err
+	}
+	t, err := partition.Read(io.NewSectionReader(d, 0, d.size), sector)
+	var bad *partition.FormatError
+	switch {
+	case errors.As(err, &bad): // which layout tells, where that matters
+		return &partition.Table{}, nil
+	case err != nil:
+		return nil, err
+	case t.End > d.size:
+		return nil, &imaging.ShortImageError{Source: name, Have: d.size, Want: t.End}
+	}
+	return t, nil
+}
+
+// lookForNdz opens the source if it is an .ndz image, and gives nil if it is not.
+func (o *Options) lookForNdz(ctx context.Context) (*disk, error) {
+	file, err := transfer.OpenRanges(ctx, o.Source, transfer.Options{Patience: o.Patience, Log: o.Log})
+	var whole *transfer.NoRangesError
+	if errors.As(err, &whole) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	d, err := o.understandNdz(ctx, file)
+	if d == nil {
+		file.Close()
+	}
+	return d, err
+}
+
+func (o *Options) understandNdz(ctx context.Context, file *transfer.Ranges) (*disk, error) {
+	r := file.ReaderAt(ctx)
+	head := make([]byte, min(file.Size(), ndz.HeaderSize))
+	if _, err := r.ReadAt(head, 0); err != nil && err != io.EOF {
+		return nil, err
+	}
+	if !isNdz(file.Name(), head) {
+		return nil, nil
+	}
+	return o.openNdz(ctx, r, file.Size(), func() { file.Close() })
+}
+
+// unwrap opens the .ndz image that a compressed file had in it, and gives nil if
+// it was something else. It closes f if it fails.
+func (o *Options) unwrap(ctx context.Context, f *os.File, size int64) (*disk, error) {
+	head := make([]byte, min(size, ndz.HeaderSize))
+	_, err := f.ReadAt(head, 0)
+	if err == nil && !ndz.Sniff(head) {
+		return nil, nil
+	}
+	if err == nil {
+		var d *disk
+		if d, err = o.openNdz(ctx, f, size, func() { f.Close() }); err == nil {
+			return d, nil
+		}
+	}
+	f.Close()
+	return nil, err
+}
+
+// reopen looks at what was decoded to the output: if that is an .ndz image, the
+// output is begun anew.
+func (o *Options) reopen(ctx context.Context, out *output) (*disk, error) {
+	st, err := out.file.Stat()
+	if err != nil || st.Size() == 0 {
+		return nil, err
+	}
+	d, err := o.unwrap(ctx, out.file, st.Size())
+	if d == nil || err != nil {
+		return nil, err
+	}
+	if err = os.Remove(out.path); err == nil {
+		err = out.open()
+	}
+	if err != nil {
+		d.close()
+		return nil, err
+	}
+	return d, nil
+}
+
+// expand writes the disk of an .ndz image as a file with holes, on all cores.
+func (o *Options) expand(ctx context.Context, f *os.File, d *disk) (err error) {
+	if err := f.Truncate(d.size); err != nil {
+		return err
+	}
+	m := startMeter(o.Events, api.Write, d.used.Len())
+	defer func() { m.end(err) }()
+	return d.ndz.Each(ctx, 0, d.ndz.Chunks(), func(off int64, data []byte) error {
+		m.add(int64(len(data)))
+		return writeHoles(f, off, data)
+	})
+}
+
+// writeHoles writes data, but for long runs of zeros.
+func writeHoles(f *os.File, off int64, data []byte) error {
+	const unit = 64 << 10
+	for len(data) > 0 {
+		n := min(unit, len(data))
+		if !isZero(data[:n]) {
+			if _, err := f.WriteAt(data[:n], off); err != nil {
+				return err
+			}
+		}
+		data, off = data[n:], off+int64(n)
+	}
+	return nil
+}
+
+func isZero(p []byte) bool { return p[0] == 0 && bytes.Equal(p[1:], p[:len(p)-1]) }
+
+// checkNdz tells what of the options for .ndz images cannot be.
+func (o *Options) checkNdz() error {
+	switch v := o.As.Version; {
+	case o.Format != Ndz && (v != 0 || o.As.ID != [16]byte{} || o.Part != 0):
+		return fmt.Errorf("a version, an image id and a partition are for .ndz images, not for %s", o.Format)
+	case v != 0 && (v < 2 || v > ndz.MaxVersion):
+		return fmt.Errorf("version %d of the .ndz format is not written: want 2 to %d", v, ndz.MaxVersion)
+	case v < 4 && o.As.ID != [16]byte{}:
+		return errors.New("only versions 4 and 5 of the .ndz format have an image id: say which")
+	}
+	return nil
+}
+
+// packNdz writes what is in use of the disk, or of one partition, as an .ndz
+// image.
+func (o *Options) packNdz(ctx context.Context, out *output, d *disk, r *imaging.Receipt) (err error) {
+	if o.Part != 0 {
+		if d, err = d.only(o.Part); err != nil {
+			return err
+		}
+	}
+	opts := ndz.WriteOptions{Version: o.As.Version, ID: o.As.ID, Gap: o.As.Gap}
+	if v := opts.Version; v != 0 && uint64(d.size+ndz.Sector-1)/ndz.Sector > ndz.MaxSector(v) {
+		return fmt.Errorf("version %d of the .ndz format has no numbers for a disk of %d bytes: want 5", v, d.size)
+	}
+	if err := out.open(); err != nil {
+		return err
+	}
+	m := startMeter(o.Events, api.Write, d.size)
+	defer func() { m.end(err) }()
+	opts.Progress = m.done.Store
+	if _, err = ndz.Write(ctx, out.file, d, d.size, d.used, opts); err != nil {
+		return err
+	}
+	m.done.Store(d.size)
+	r.Bytes, r.Used, r.Table, r.Notes = d.size, d.used.Len(), d.meta.Scheme, d.meta.Notes
+	return nil
+}
+
+// only is one partition of a disk, by itself.
+func (d *disk) only(number int) (*disk, error) {
+	for _, p := range d.meta.Parts {
+		if p.Number != number {
+			continue
+		}
+		r := extent.Range{Off: p.Offset, End: min(p.Offset+p.Size, d.size)}
+		part := *d
+		part.ReaderAt, part.size = io.NewSectionReader(d, r.Off, r.Len()), r.Len()
+		part.used = d.used.Intersect(extent.NewSet(r)).Shift(-r.Off)
+		part.meta.Scheme = ""
+		return &part, nil
+	}
+	return nil, fmt.Errorf("there is no partition %d", number)
+}
