@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 
 	"github.com/orbit-pxe/orbit/pkg/extent"
@@ -18,7 +19,7 @@ import (
 // The error tells what does not fit.
 func (m *source) fit(ctx context.Context, room int64) (string, error) {
 	small := &TooSmallError{Have: room, Want: m.size()}
-	if m.spans == nil || m.table.Scheme == partition.SchemeNone {
+	if !m.anyOrder() || m.table.Scheme == partition.SchemeNone {
 		return "", small // a stream cannot be told where to end, nor a filesystem on the whole disk
 	}
 	needed := map[int]int64{}
@@ -55,7 +56,7 @@ func (m *source) cut(ctx context.Context, table *partition.Table, room int64) er
 		tables.Add(extent.Range{Off: r.Offset, End: r.Offset + r.Size})
 	}
 	lost = lost.Subtract(tables)
-	at := &spansAt{ctx: ctx, m: m, span: -1}
+	at := m.readerAt(ctx)
 	for r := range lost.All() {
 		for off := r.Off; off < r.End; off += image.Span {
 			data := make([]byte, min(image.Span, r.End-off))
@@ -74,7 +75,7 @@ func (m *source) cut(ctx context.Context, table *partition.Table, room int64) er
 
 // digestAgain computes the digests of spans of which something that is not zeros
 // is no longer in use.
-func (m *source) digestAgain(at *spansAt, gone extent.Set) error {
+func (m *source) digestAgain(at io.ReaderAt, gone extent.Set) error {
 	if m.index == nil {
 		return nil
 	}

@@ -17,9 +17,10 @@ import (
 type flow struct {
 	*stream.Reader
 	source *counter
-	file   io.Closer // the transfer
-	want   string    // SHA-256 of the file in hex, "" where none is to be checked
-	tail   *tail     // what its index tells when it has come by
+	file   io.Closer    // the transfer
+	want   string       // SHA-256 of the file in hex, "" where none is to be checked
+	tail   *tail        // what its index tells when it has come by
+	chunks *chunkStream // where it is an .ndz image, else nil
 }
 
 // counter passes a file on, counting and perhaps hashing it.

@@ -62,7 +62,7 @@ func (w *write) clear(ctx context.Context) error {
 	for _, h := range w.out.all(w.source.head) {
 		s.Add(extent.Range{Off: h.off, End: h.off + int64(len(h.data))}.Intersect(extent.Range{End: size}))
 	}
-	if w.source.spans != nil {
+	if w.source.anyOrder() {
 		keep := w.source.used.Clone()
 		for _, h := range w.out.all(w.source.head) {
 			keep.Remove(extent.Range{Off: h.off, End: h.off + int64(len(h.data))})

@@ -11,6 +11,7 @@ import (
 
 	"github.com/orbit-pxe/orbit/pkg/api"
 	"github.com/orbit-pxe/orbit/pkg/image"
+	"github.com/orbit-pxe/orbit/pkg/ndz"
 	"github.com/orbit-pxe/orbit/pkg/partition"
 )
 
@@ -41,8 +42,9 @@ type WriteOptions struct {
 	// the disk. May be nil.
 	Fits func(ctx context.Context, table *partition.Table, disk string, file bool) error
 
-	room int64 // bytes the disk takes, once that is known
-	seam seam  // for tests
+	room  int64      // bytes the disk takes, once that is known
+	slice ndz.Target // what it is of another disk
+	seam  seam       // for tests
 }
 
 // complete fills in what was left out, and looks for what cannot be.

@@ -99,6 +99,8 @@ func check(o *WriteOptions, m *source) string {
 	switch {
 	case m.index != nil:
 		s = "digest of every span, root " + m.index.Root().String()
+	case m.chunks != nil:
+		s = "header and checksum of every chunk"
 	case m.spans != nil:
 		s = "checksums of compressed clusters: a qcow2 image has no others"
 	case m.flow.want != "":

@@ -60,25 +60,31 @@ func (w *written) seal() []writeSum {
 }
 
 // add remembers something unless that has ended.
-func (w *written) add(s writeSum) {
+func (w *written) add(s ...writeSum) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if !w.sealed {
-		w.sums = append(w.sums, s)
+		w.sums = append(w.sums, s...)
 	}
 }
 
 // remember notes what is written at off, where only that can tell later what
 // should be there.
 func (w *write) remember(off int64, data []byte) {
+	w.written.add(w.sumsOf(nil, off, data)...)
+}
+
+// sumsOf appends what is to be remembered of data at off to list.
+func (w *write) sumsOf(list []writeSum, off int64, data []byte) []writeSum {
 	if w.o.Verify != VerifyDisk || w.source.index != nil {
-		return
+		return list
 	}
 	for len(data) > 0 { // span by span
 		n := min(image.Span-off%image.Span, int64(len(data)))
-		w.written.add(writeSum{off, n, image.Sum(data[:n])})
+		list = append(list, writeSum{off, n, image.Sum(data[:n])})
 		off, data = off+n, data[n:]
 	}
+	return list
 }
 
 // readBack reads all that the image has in use back from the disk itself. What
@@ -179,10 +185,16 @@ func (w *write) readBackSums(ctx context.Context) error {
 		}
 		slices.Sort(failed.Spans)
 		failed.Spans = slices.Compact(failed.Spans)
-		if try == rewrites || w.source.spans == nil {
+		if try == rewrites || !w.source.anyOrder() {
 			return failed
 		}
 		w.report.note(api.Verify, fmt.Sprintf("%v; writing them again", failed))
+		if c := w.source.chunks; c != nil {
+			if err := c.rewrite(ctx, w, failed.Spans); err != nil {
+				return err
+			}
+			continue
+		}
 		var again []image.Frame
 		for _, span := range failed.Spans {
 			again = append(again, find(w.source.frames, span))

@@ -12,6 +12,7 @@ import (
 
 	"github.com/orbit-pxe/orbit/pkg/extent"
 	"github.com/orbit-pxe/orbit/pkg/image"
+	"github.com/orbit-pxe/orbit/pkg/ndz"
 	"github.com/orbit-pxe/orbit/pkg/partition"
 	"github.com/orbit-pxe/orbit/pkg/qcow2"
 	"github.com/orbit-pxe/orbit/pkg/stream"
@@ -37,14 +38,15 @@ type source struct {
 	table  *partition.Table // never nil
 
 	cast  cast         // what came by multicast
-	flow  *flow        // a stream, or nil
-	spans spanReader   // any order, or nil
-	index *image.Index // of an Orbit image that is read span by span
+	flow   *flow        // a stream, or nil
+	spans  spanReader   // any order, or nil
+	chunks *chunkFile   // an .ndz image, any order, or nil
+	index  *image.Index // of an Orbit image that is read span by span
 
-	// Of what is read span by span:
+	// Of what is read in any order, and of a stream of chunks once it is over:
 	length int64         // bytes of the disk
 	used   extent.Set    // what has to be written
-	frames []image.Frame // in the order of the disk
+	frames []image.Frame // in the order of the disk, of what is read span by span
 }
 
 // spanReader gives spans of an image in any order, checked as well as the
@@ -79,13 +81,14 @@ func open(ctx context.Context, o WriteOptions, r *report) (*source, error) {
 	}
 	// A digest of the file asks for all of the file, and makes those of its spans
 	// needless.
-	hash := want == ""
+	hash, parts := want == "", false
 	if o.Source != "-" && want == "" && !o.Stream {
-		m, plain, err := openRanges(ctx, o, t, r, openIndexed)
+		var m *source
+		m, parts, err = openRanges(ctx, o, t, r, openIndexed)
 		if m != nil || err != nil {
 			return m, err
 		}
-		hash = !plain
+		hash = !parts
 	}
 	if o.trusts() && o.Source != "-" {
 		if err := o.trustFirst(ctx, t); err != nil {
@@ -106,6 +109,16 @@ func open(ctx context.Context, o WriteOptions, r *report) (*source, error) {
 			}
 		}
 		return nil, fmt.Errorf("image %s is a qcow2, which cannot be read first to last (give its path, or the URL of a server that gives parts of files, and no sha256)", o.Source)
+	}
+	if err == nil && m.isChunks() {
+		if parts && m.flow.Format() == stream.Raw {
+			n, _, err := openRanges(ctx, o, t, r, openChunks)
+			if n != nil || err != nil {
+				m.flow.close()
+				return n, err
+			}
+		}
+		err = m.peekChunks(o)
 	}
 	if err != nil {
 		m.flow.close()
@@ -136,7 +149,7 @@ func openRanges(ctx context.Context, o WriteOptions, t transfer.Options, r *repo
 		file.Close()
 		return nil, err == nil, err
 	case err != nil:
-		m.spans.close()
+		m.closeParts()
 		return nil, false, err
 	}
 	return m, false, nil
@@ -147,12 +160,27 @@ func (m *source) isQcow2() bool {
 	return m.flow.Format() == stream.Raw && bytes.HasPrefix(m.head, []byte(qcow2.Magic))
 }
 
-// lookAt reads head and table where spans are at hand.
+// isChunks tells whether a stream, of which head has come, is an .ndz file.
+func (m *source) isChunks() bool { return ndz.Sniff(m.head) }
+
+// anyOrder tells whether all of the image is at hand, and what it has in use is
+// known before it is written.
+func (m *source) anyOrder() bool { return m.spans != nil || m.chunks != nil }
+
+// readerAt is an image that is at hand as a disk, for a few reads here and there.
+func (m *source) readerAt(ctx context.Context) io.ReaderAt {
+	if m.chunks != nil {
+		return m.chunks.image.View(ctx)
+	}
+	return &spansAt{ctx: ctx, m: m, span: -1}
+}
+
+// lookAt reads head and table where all of the image is at hand.
 func (m *source) lookAt(ctx context.Context) error {
 	if m.length == 0 {
 		return fmt.Errorf("image %s is empty", m.name)
 	}
-	at := &spansAt{ctx: ctx, m: m, span: -1}
+	at := m.readerAt(ctx)
 	m.head = make([]byte, min(headSize, m.length))
 	if _, err := at.ReadAt(m.head, 0); err != nil {
 		return fmt.Errorf("read the beginning of image %s: %w", m.name, err)
@@ -184,8 +212,11 @@ func (m *source) peek(asked int) error {
 	if n == 0 {
 		return fmt.Errorf("image %s is empty", m.name)
 	}
-	if ext := compressed(m.name); ext != "" && m.flow.Format() == stream.Raw && !(ext == ".qcow2" && m.isQcow2()) {
+	if ext := compressed(m.name); ext != "" && m.flow.Format() == stream.Raw && !(ext == ".qcow2" && m.isQcow2()) && !(ext == ".ndz" && m.isChunks()) {
 		return fmt.Errorf("image %s is not what its name says: it does not begin like a %s file (damaged, or another file behind that name?)", m.name, ext)
+	}
+	if m.isChunks() {
+		return nil // no disk, but what makes one
 	}
 	return m.readTable(asked)
 }
@@ -198,7 +229,7 @@ func compressed(name string) string {
 		name = u.Path
 	}
 	switch ext := path.Ext(name); ext {
-	case ".gz", ".xz", ".zst", ".bz2", ".qcow2":
+	case ".gz", ".xz", ".zst", ".bz2", ".qcow2", ".ndz":
 		return ext
 	}
 	return ""
@@ -224,11 +255,14 @@ func (m *source) readTable(asked int) error {
 // size is how many bytes the image has, or at least needs, and 0 where that
 // shows only at its end.
 func (m *source) size() int64 {
-	if m.spans != nil {
-		return m.length
-	}
 	n := m.table.End
-	if m.flow.Format() == stream.Raw && m.stored > 0 {
+	switch {
+	case m.chunks != nil && m.table.Scheme != partition.SchemeNone:
+		// What is free behind the last partition needs no place.
+		return max(n, m.used.End())
+	case m.anyOrder():
+		return m.length
+	case m.flow.Format() == stream.Raw && m.stored > 0 && m.flow.chunks == nil:
 		n = max(n, m.stored)
 	}
 	return n
@@ -240,6 +274,8 @@ func (m *source) fetched() int64 {
 	switch {
 	case m.spans != nil:
 		n += m.spans.fetched()
+	case m.chunks != nil:
+		n += m.chunks.file.Bytes()
 	case m.flow != nil:
 		n += m.flow.source.bytes.Load()
 	}
@@ -260,8 +296,15 @@ func (m *source) close() {
 	if m.flow != nil {
 		m.flow.close()
 	}
+	m.closeParts()
+}
+
+func (m *source) closeParts() {
 	if m.spans != nil {
 		m.spans.close()
+	}
+	if m.chunks != nil {
+		m.chunks.close()
 	}
 }
 
@@ -279,7 +322,7 @@ func (m *source) describe() string {
 	if n := cmp.Or(m.length, m.table.End); n > 0 {
 		s = units.Bytes(n) + ", " + s
 	}
-	if m.spans != nil {
+	if m.anyOrder() {
 		s += ", " + units.Bytes(m.used.Len()) + " in use"
 	}
 	if m.sector != 0 {

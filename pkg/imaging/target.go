@@ -8,12 +8,16 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/orbit-pxe/orbit/pkg/api"
 	"github.com/orbit-pxe/orbit/pkg/blockdev"
 	"github.com/orbit-pxe/orbit/pkg/extent"
+	"github.com/orbit-pxe/orbit/pkg/ndz"
 	"github.com/orbit-pxe/orbit/pkg/partition"
 	"github.com/orbit-pxe/orbit/pkg/units"
 )
@@ -29,6 +33,7 @@ type target struct {
 	lost     string             // what it holds now, in words
 	old      []partition.Region // where its partition tables are
 	parts    []extent.Range     // its partitions
+	slice    ndz.Target         // the partition that it is; zero for a disk
 	fresh    bool               // a file that reads as zeros wherever nothing was written
 	resized  bool               // a file that was given its size when it was opened
 	refusals []error
@@ -66,10 +71,29 @@ func findTarget(ctx context.Context, o WriteOptions, r *report) (*target, error)
 	if t.file {
 		return t.asFile(o.FileSize), nil
 	}
+	t.slice = sliceOf(t.path, t.size)
 	if o.FileSize != 0 {
 		return nil, fmt.Errorf("%s is a disk, whose size cannot be set", t.path)
 	}
 	return t, nil
+}
+
+// sliceOf tells where on its disk a partition lies (sysfs-block, .../start), the
+// zero value for what is none.
+func sliceOf(path string, size int64) ndz.Target {
+	var st unix.Stat_t
+	if unix.Stat(path, &st) != nil {
+		return ndz.Target{}
+	}
+	text, err := os.ReadFile(fmt.Sprintf("/sys/dev/block/%d:%d/start", unix.Major(st.Rdev), unix.Minor(st.Rdev)))
+	if err != nil {
+		return ndz.Target{}
+	}
+	start, err := strconv.ParseUint(strings.TrimSpace(string(text)), 10, 64)
+	if err != nil {
+		return ndz.Target{}
+	}
+	return ndz.Target{Start: start, Sectors: uint64(size) / ndz.Sector}
 }
 
 // resolve finds the disk that a path or selector names, giving it some time to appear.

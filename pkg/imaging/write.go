@@ -67,9 +67,14 @@ func (w *write) run(ctx context.Context) error {
 		}
 	}
 	var err error
-	if w.source.spans != nil {
+	switch m := w.source; {
+	case m.spans != nil:
 		err = w.patch(ctx)
-	} else {
+	case m.chunks != nil:
+		err = w.expand(ctx)
+	case m.flow.chunks != nil:
+		err = w.pourChunks(ctx)
+	default:
 		err = w.pour(ctx)
 	}
 	if err == nil {
@@ -92,7 +97,7 @@ func prepare(ctx context.Context, o WriteOptions) (*write, error) {
 	if w.target, err = findTarget(ctx, o, w.report); err != nil {
 		return nil, w.refuse(cause(ctx, err))
 	}
-	o.room = w.target.room
+	o.room, o.slice = w.target.room, w.target.slice
 	if w.source, err = openSource(ctx, o, w.report); err != nil {
 		return nil, w.refuse(cause(ctx, err))
 	}
@@ -188,7 +193,7 @@ func (w *write) patch(ctx context.Context) error {
 
 // loadHeld reads from the image what is held back until the end.
 func (w *write) loadHeld(ctx context.Context) error {
-	at := &spansAt{ctx: ctx, m: w.source, span: -1}
+	at := w.source.readerAt(ctx)
 	for _, h := range w.out.held {
 		if _, err := at.ReadAt(h.data, h.off); err != nil {
 			return err

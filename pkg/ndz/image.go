@@ -113,10 +113,16 @@ func (m *Image) load(i int64, c *Chunk) error {
 	if err := readAt(m.r, c.Data, i*ChunkSize); err != nil {
 		return at(i, err)
 	}
-	if sum(c.Data[:HeaderSize]) != m.sums[i] {
+	return m.Parse(i, c.Data, &c.Header)
+}
+
+// Parse reads the header of a chunk that was fetched by other means, at least
+// HeaderSize bytes of it, into h. It is ErrChanged if Open has seen another one.
+func (m *Image) Parse(i int64, chunk []byte, h *Header) error {
+	if len(chunk) < HeaderSize || sum(chunk[:HeaderSize]) != m.sums[i] {
 		return at(i, ErrChanged)
 	}
-	return at(i, c.Header.parse(c.Data))
+	return at(i, h.parse(chunk))
 }
 
 // Version is that of all chunks.

@@ -1,0 +1,114 @@
+package imaging
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/orbit-pxe/orbit/pkg/ndz"
+	"github.com/orbit-pxe/orbit/pkg/ndz/ndztest"
+)
+
+// goldens is where images are that the real tools wrote.
+const goldens = "../../../shared/testdata/ndz"
+
+// golden is what the manifest tells of an image.
+type golden struct {
+	File string `json:"file"`
+	Zero struct {
+		Size   int64  `json:"size"`
+		SHA256 string `json:"sha256"`
+	} `json:"zero_filled"`
+	Relocated *struct {
+		Start   int64  `json:"target_start"`
+		Sectors int64  `json:"target_sectors"`
+		SHA256  string `json:"sha256"`
+	} `json:"relocated"`
+	Key    string `json:"key_file"`
+	Cipher string `json:"encryption_key_file"`
+	Delta  bool   `json:"is_delta"`
+}
+
+func (g golden) name() string { return strings.TrimSuffix(g.File, ".gz") }
+func (g golden) sealed() bool { return g.Key != "" || g.Cipher != "" }
+func (g golden) slice() bool {
+	return strings.Contains(g.File, "slice") || strings.HasPrefix(g.File, "ext4-partition")
+}
+func (g golden) read(t testing.TB) []byte { return ndztest.Golden(t, filepath.Join(goldens, g.File)) }
+
+func readGoldens(t testing.TB) []golden {
+	t.Helper()
+	var m struct {
+		Images []golden `json:"images"`
+	}
+	if err := json.Unmarshal(ndztest.Golden(t, filepath.Join(goldens, "manifest.json")), &m); err != nil {
+		t.Fatal(err)
+	}
+	if len(m.Images) == 0 {
+		t.Fatal("no images in the manifest")
+	}
+	return m.Images
+}
+
+// serve serves files under any name, with parts or without, by HTTP.
+func serve(t testing.TB, file []byte, parts bool) string {
+	t.Helper()
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !parts {
+			r.Header.Del("Range")
+			w.Write(file)
+			return
+		}
+		w.Header().Set("ETag", `"one"`)
+		http.ServeContent(w, r, "", time.Unix(1e9, 0), bytes.NewReader(file))
+	}))
+	t.Cleanup(s.Close)
+	return s.URL
+}
+
+// ways are the sources that an image can come from.
+func ways(t testing.TB, name string, file []byte) map[string]WriteOptions {
+	return map[string]WriteOptions{
+		"file":   {Source: store(t, name, file)},
+		"digest": {Source: store(t, name, file), SHA256: sum(file)},
+		"stdin":  {Source: "-", Stdin: bytes.NewReader(file)},
+		"pipe":   {Source: "-", Stdin: struct{ io.Reader }{bytes.NewReader(file)}},
+		"parts":  {Source: serve(t, file, true) + "/" + name},
+		"whole":  {Source: serve(t, file, false) + "/" + name},
+		"gzip":   {Source: store(t, name+".gz", compress(t, "gzip", file))},
+	}
+}
+
+// What the real tools have written is written to a file as they would.
+func TestGoldenChunks(t *testing.T) {
+	for _, g := range readGoldens(t) {
+		t.Run(g.name(), func(t *testing.T) {
+			t.Parallel()
+			for way, o := range ways(t, g.name(), g.read(t)) {
+				o.Disk, o.Verify = filepath.Join(t.TempDir(), "disk"), VerifyDisk
+				r, err := write1(t, o)
+				if g.sealed() {
+					var refused *RefusedError
+					if !errors.As(err, &refused) || !errors.Is(err, ndz.ErrSeal) {
+						t.Errorf("%s: %v, want it refused for want of a key", way, err)
+					}
+					continue
+				}
+				if err != nil {
+					t.Errorf("%s: %v", way, err)
+					continue
+				}
+				if got := sum(bytesOf(t, o.Disk)); got != g.Zero.SHA256 || r.Bytes != g.Zero.Size {
+					t.Errorf("%s: %d bytes, %s, want %d, %s", way, r.Bytes, got, g.Zero.Size, g.Zero.SHA256)
+				}
+			}
+		})
+	}
+}
