@@ -37,7 +37,7 @@ type source struct {
 	sector int              // that it was made for; 0 where it does not say
 	table  *partition.Table // never nil
 
-	cast  cast         // what came by multicast
+	cast   cast         // what came by multicast
 	flow   *flow        // a stream, or nil
 	spans  spanReader   // any order, or nil
 	chunks *chunkFile   // an .ndz image, any order, or nil
