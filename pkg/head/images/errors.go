@@ -3,6 +3,8 @@ package images
 import (
 	"errors"
 	"fmt"
+
+	"github.com/orbit-pxe/orbit/pkg/frisbee"
 )
 
 // ErrBusy says that an image of this name is being uploaded already.
@@ -18,7 +20,7 @@ var ErrComplete = errors.New("the upload is complete")
 type NameError struct{ Name string }
 
 func (e *NameError) Error() string {
-	return fmt.Sprintf("image name %q: want letters, digits and . _ + -, at most 128, not starting with a sign and not ending in %s", e.Name, sidecar)
+	return fmt.Sprintf("image name %q: want letters, digits and . _ + -, at most 128, not starting with a sign and not ending in %s or %s", e.Name, sidecar, frisbee.SumsSuffix)
 }
 
 // DigestError says that what arrived is not what was sent.

@@ -131,39 +131,6 @@ func (s *Store) find(root image.Digest) (image.File, *os.File, error) {
 	return image.File{}, nil, &ParentError{root}
 }
 
-// rooted is what is remembered of an image.
-type rooted struct {
-	file os.FileInfo
-	root image.Digest // zero: it has none
-}
-
-// Root is the root of an image that Open opened, if it is an Orbit image. It is
-// read once.
-func (s *Store) Root(f *os.File) (root image.Digest, ok bool) {
-	st, err := f.Stat()
-	if err != nil {
-		return root, false
-	}
-	name := filepath.Base(f.Name())
-	s.mu.Lock()
-	known, ok := s.roots[name]
-	s.mu.Unlock()
-	if ok && os.SameFile(known.file, st) && known.file.Size() == st.Size() && known.file.ModTime().Equal(st.ModTime()) {
-		return known.root, !known.root.IsZero()
-	}
-	x, err := image.ReadIndex(f, st.Size())
-	if err != nil && !image.IsDamaged(err) {
-		return root, false
-	}
-	if err == nil && !x.Partial() {
-		root = x.Root()
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.roots[name] = rooted{st, root}
-	return root, !root.IsZero()
-}
-
 // RootOf is the root of the image of this name, "" where it is no Orbit image.
 func (s *Store) RootOf(name string) string {
 	f, err := s.Open(name)

@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -70,12 +71,19 @@ func (u *Upload) publish(ctx context.Context, want string) (image Image, replace
 			return image, false, &RejectError{u.record.Name, err}
 		}
 	}
+	if !u.Modified.IsZero() {
+		if err := os.Chtimes(file.Name(), time.Time{}, u.Modified); err != nil {
+			return image, false, err
+		}
+	}
 	st, err := file.Stat()
 	if err != nil {
 		return image, false, err
 	}
-	image = Image{u.record.Name, st.Size(), st.ModTime().UTC(), got}
-	replaced, err = u.rename(file.Name(), got)
+	image = Image{Name: u.record.Name, Size: st.Size(), Modified: st.ModTime().UTC(), SHA256: got}
+	if replaced, err = u.rename(file.Name(), got); err == nil {
+		image.Format, image.Disk = u.store.describe(image.Name)
+	}
 	return image, replaced, err
 }
 

@@ -22,6 +22,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/orbit-pxe/orbit/pkg/frisbee"
 )
 
 // Store is one directory of images.
@@ -32,6 +34,7 @@ type Store struct {
 	names   map[string]*Upload // on their way in, by the name they will have
 	uploads map[string]*Upload // those that can be resumed and those remembered, by ID
 	roots   map[string]rooted  // of images, by name
+	sums    sums
 }
 
 // Options say what a store takes, and how it is checked. The zero value is good.
@@ -60,6 +63,8 @@ type Image struct {
 	Size     int64     `json:"size"` // bytes of the file
 	Modified time.Time `json:"modified"`
 	SHA256   string    `json:"sha256,omitempty"`
+	Format   string    `json:"format,omitempty"` // FormatOrbit, FormatNDZ or a stream.Format
+	Disk     int64     `json:"disk,omitempty"`   // bytes that it speaks for, where it tells
 }
 
 const (
@@ -71,7 +76,7 @@ var validName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._+-]{0,127}$`)
 
 // CheckName tells whether a name can be that of an image.
 func CheckName(name string) error {
-	if !validName.MatchString(name) || strings.HasSuffix(name, sidecar) {
+	if !validName.MatchString(name) || strings.HasSuffix(name, sidecar) || strings.HasSuffix(name, frisbee.SumsSuffix) {
 		return &NameError{name}
 	}
 	return nil
@@ -85,7 +90,8 @@ func Open(dir string) (*Store, error) { return OpenWith(dir, Options{}) }
 func OpenWith(dir string, o Options) (*Store, error) {
 	o.Grace = cmp.Or(o.Grace, DefaultGrace)
 	o.Keep = cmp.Or(o.Keep, DefaultKeep)
-	s := &Store{dir: dir, o: o, names: map[string]*Upload{}, uploads: map[string]*Upload{}, roots: map[string]rooted{}}
+	s := &Store{dir: dir, o: o, names: map[string]*Upload{}, uploads: map[string]*Upload{}, roots: map[string]rooted{},
+		sums: sums{known: map[string]*summed{}}}
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, fmt.Errorf("open image store: %w", err)
 	}
@@ -154,7 +160,9 @@ func (s *Store) List() ([]Image, error) {
 			return nil, fmt.Errorf("list images: %w", err)
 		}
 		if st.Mode().IsRegular() {
-			list = append(list, Image{e.Name(), st.Size(), st.ModTime().UTC(), s.SHA256(e.Name())})
+			i := Image{Name: e.Name(), Size: st.Size(), Modified: st.ModTime().UTC(), SHA256: s.SHA256(e.Name())}
+			i.Format, i.Disk = s.describe(i.Name)
+			list = append(list, i)
 		}
 	}
 	return list, nil

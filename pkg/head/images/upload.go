@@ -14,6 +14,8 @@ import (
 // Upload is an image on its way in, in the hands of one request. Commit, Abort
 // or Release ends that.
 type Upload struct {
+	Modified time.Time // to give to the image, zero for now; set it before Commit
+
 	store *Store
 	id    string // "" if it is lost once it is interrupted
 	path  string

@@ -10,13 +10,15 @@ import (
 	"sync/atomic"
 
 	"github.com/orbit-pxe/orbit/pkg/image"
+	"github.com/orbit-pxe/orbit/pkg/ndz"
 	"github.com/orbit-pxe/orbit/pkg/partition"
 	"github.com/orbit-pxe/orbit/pkg/stream"
 )
 
 // verify reads all of a file that is to become the image called name. An Orbit
-// image must have every span as its index says; any other zstd file must decode,
-// and have all that its partition table speaks of. Other files may be anything.
+// image must have every span as its index says, an .ndz image every chunk as its
+// header says; any other zstd file must decode, and have all that its partition
+// table speaks of. Other files may be anything.
 func verify(ctx context.Context, path, name string) error {
 	file, f, err := openImage(path)
 	if f != nil {
@@ -28,12 +30,14 @@ func verify(ctx context.Context, path, name string) error {
 	if !errors.Is(err, image.ErrNoIndex) {
 		return err
 	}
-	head := make([]byte, 16)
+	head := make([]byte, ndz.HeaderSize)
 	n, err := f.ReadAt(head, 0)
 	if err != nil && err != io.EOF {
 		return err
 	}
 	switch {
+	case ndz.Sniff(head[:n]) || strings.HasSuffix(name, ndzSuffix):
+		return verifyNDZ(ctx, f)
 	case stream.Detect(head[:n]) == stream.Zstd:
 		return verifyZstd(ctx, f)
 	case strings.HasSuffix(name, ".zst"):

@@ -5,8 +5,9 @@ import (
 	"log/slog"
 	"net/http"
 	"os"
-	"syscall"
 	"time"
+
+	"github.com/orbit-pxe/orbit/pkg/head/images"
 )
 
 // send serves an open file, with ranges, and closes it. The entity tag changes
@@ -22,7 +23,7 @@ func (s *Site) send(w http.ResponseWriter, r *http.Request, f *os.File) {
 		refuse(w, err)
 		return
 	}
-	w.Header().Set("ETag", tag(st))
+	w.Header().Set("ETag", images.Tag(st))
 	w.Header().Set("Content-Type", "application/octet-stream")
 	began := time.Now()
 	http.ServeContent(w, r, "", st.ModTime(), f)
@@ -32,13 +33,4 @@ func (s *Site) send(w http.ResponseWriter, r *http.Request, f *os.File) {
 	}
 	s.Log.Log(r.Context(), level, "file sent", "path", r.URL.Path, "to", remote(r), "method", r.Method, "range", r.Header.Get("Range"),
 		"size", st.Size(), "took", time.Since(began).Round(time.Millisecond), "complete", r.Context().Err() == nil)
-}
-
-// tag holds what differs when a file is replaced (inode) or written to (time).
-func tag(st os.FileInfo) string {
-	var inode uint64
-	if sys, ok := st.Sys().(*syscall.Stat_t); ok {
-		inode = sys.Ino
-	}
-	return fmt.Sprintf(`"%x-%x-%x"`, inode, st.Size(), st.ModTime().UnixNano())
 }

@@ -12,15 +12,18 @@ import (
 	"os"
 	"time"
 
+	"github.com/orbit-pxe/orbit/pkg/frisbee/wire"
 	"github.com/orbit-pxe/orbit/pkg/head/boot"
 	"github.com/orbit-pxe/orbit/pkg/head/images"
 	"github.com/orbit-pxe/orbit/pkg/head/node"
+	"github.com/orbit-pxe/orbit/pkg/head/sessions"
 )
 
 // Site is everything the handlers serve from.
 type Site struct {
 	Nodes     *node.Registry
 	Images    *images.Store
+	Sessions  *sessions.Table // nil: images go by HTTP only
 	Files     boot.Files
 	Artifacts string   // directory
 	Consoles  []string // of Orbit's kernel, in order
@@ -57,6 +60,9 @@ func (s *Site) Handler() http.Handler {
 	mux.HandleFunc("GET /v1/nodes/{node}/job", s.withNode(s.nextJob))
 	mux.HandleFunc("POST /v1/nodes/{node}/events", s.withNode(s.events))
 	mux.HandleFunc("POST /v1/nodes/{node}/result", s.withNode(s.result))
+
+	mux.HandleFunc("GET /api/v1/multicast", s.listSessions)
+	mux.HandleFunc("POST /api/v1/multicast", s.join)
 	return mux
 }
 
@@ -89,6 +95,9 @@ func refuse(w http.ResponseWriter, err error) {
 		length  *images.LengthError
 		limit   *images.LimitError
 		tooLong *http.MaxBytesError
+		full    *sessions.FullError
+		network *sessions.NetworkError
+		size    *wire.SizeError
 	)
 	status := http.StatusInternalServerError
 	switch {
@@ -96,15 +105,17 @@ func refuse(w http.ResponseWriter, err error) {
 		status = http.StatusRequestEntityTooLarge
 	case errors.Is(err, os.ErrNotExist), errors.Is(err, node.ErrUnknown), errors.Is(err, images.ErrUnknown):
 		status = http.StatusNotFound
-	case errors.Is(err, images.ErrBusy), errors.Is(err, node.ErrStale):
+	case errors.Is(err, images.ErrBusy), errors.Is(err, node.ErrStale), errors.Is(err, errOther):
 		status = http.StatusConflict
 	case errors.As(err, &name), errors.As(err, &digest), errors.As(err, &length),
 		errors.Is(err, images.ErrComplete), errors.Is(err, errRequest):
 		status = http.StatusBadRequest
 	case errors.As(err, &space):
 		status = http.StatusInsufficientStorage
-	case errors.As(err, &reject):
+	case errors.As(err, &reject), errors.As(err, &size):
 		status = http.StatusUnprocessableEntity
+	case errors.As(err, &full), errors.As(err, &network), errors.Is(err, sessions.ErrEnded), errors.Is(err, errNoSessions):
+		status = http.StatusServiceUnavailable
 	}
 	http.Error(w, err.Error(), status)
 }

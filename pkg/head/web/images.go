@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"strings"
 
+	"github.com/orbit-pxe/orbit/pkg/frisbee"
 	"github.com/orbit-pxe/orbit/pkg/imaging"
 )
 
@@ -21,6 +22,10 @@ func (s *Site) listImages(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *Site) readImage(w http.ResponseWriter, r *http.Request) {
+	if name, is := strings.CutSuffix(r.PathValue("name"), frisbee.SumsSuffix); is {
+		s.sums(w, r, name)
+		return
+	}
 	f, err := s.Images.Open(r.PathValue("name"))
 	if err != nil {
 		refuse(w, err)
