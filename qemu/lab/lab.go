@@ -29,6 +29,12 @@ type Options struct {
 	Relay    bool         // leave nothing to the kernel: every fault repeats for a seed
 	Log      *slog.Logger // what the lab had to do otherwise; nil = silent
 
+	// Forget is when the switch forgets a member that it has not heard of for so
+	// long. It asks at its start only, so those who do not speak up unasked are
+	// cut off: real switches do so that snoop where nobody asks. 0 = it asks
+	// well in time. It needs Snooping and Querier.
+	Forget time.Duration
+
 	// Offload lets frames above the MTU through the lab, as they pass between a
 	// host and its network card. It makes sending cheap, and the frames that
 	// are counted are not those of a wire; faults cannot be made with it.
@@ -58,6 +64,9 @@ func New(o Options) (*Lab, error) {
 	}
 	if o.Nodes < 0 || o.Nodes > 4000 || o.MTU < 576 || o.MTU > 65000 || o.Rate < 0 {
 		return nil, fmt.Errorf("make a lab: %d nodes, MTU %d and rate %d are not all possible", o.Nodes, o.MTU, o.Rate)
+	}
+	if o.Forget != 0 && (o.Forget < time.Second || !o.Snooping || !o.Querier) {
+		return nil, fmt.Errorf("make a lab: a switch that forgets after %v (at least a second) must snoop and ask", o.Forget)
 	}
 	if o.Offload && o.Relay {
 		return nil, errors.New("make a lab: a relay takes no frames larger than on a wire, so Offload and Relay exclude each other")

@@ -41,6 +41,9 @@ func (l *Lab) addBridge() error {
 		if err == nil {
 			err = setBridge(l.bridge, nl.IFLA_BR_MCAST_QUERIER, nl.Uint8Attr(1))
 		}
+		if f := l.options.Forget; f > 0 && err == nil {
+			err = setBridge(l.bridge, nl.IFLA_BR_MCAST_MEMBERSHIP_INTVL, nl.Uint64Attr(uint64(f/(10*time.Millisecond))))
+		}
 		if err != nil {
 			return err
 		}

@@ -3,6 +3,9 @@ package lab
 import (
 	"os/exec"
 	"testing"
+	"time"
+
+	"github.com/orbit-pxe/orbit/pkg/multicast"
 )
 
 // A switch that snoops sends multicast to whom it heard join; one that does
@@ -45,6 +48,48 @@ func TestSnooping(t *testing.T) {
 			sendAll(t, conn, group, 1, 100, r)
 		})
 	}
+}
+
+// A switch that forgets cuts a member off that does not speak up, and only that.
+func TestForgets(t *testing.T) {
+	l := ForTest(t, Options{Nodes: 2, Snooping: true, Querier: true, Forget: time.Second})
+	conn := server(t, l)
+	join(t, l.Nodes[0].Host)
+	var speaks *multicast.Conn
+	err := l.Nodes[1].Do(func() (err error) {
+		speaks, err = multicast.Open(multicast.Config{Peer: group, Interface: Interface})
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer speaks.Close()
+	received := func() (a, b uint64) {
+		r, err := l.Report()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r.Nodes[0].Received.Frames, r.Nodes[1].Received.Frames
+	}
+	eventually(t, func() bool {
+		if err := l.Nodes[1].Do(speaks.Refresh); err != nil {
+			t.Fatal(err)
+		}
+		const count = 100
+		a, b := received()
+		for range count {
+			if _, err := conn.WriteToUDPAddrPort(make([]byte, 100), group); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for _, n := range l.Nodes {
+			if err := ping(l.Server, n.Addr); err != nil {
+				t.Fatal(err)
+			}
+		}
+		c, d := received()
+		return c-a < count/10 && d-b >= count
+	})
 }
 
 // A pulled cable loses what is sent meanwhile, with and without a relay.

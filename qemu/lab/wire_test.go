@@ -159,7 +159,8 @@ func TestManyNodes(t *testing.T) {
 }
 
 func TestImpossibleOptions(t *testing.T) {
-	for _, o := range []Options{{Nodes: -1}, {MTU: 10}, {Rate: -1}, {Offload: true, Relay: true}} {
+	for _, o := range []Options{{Nodes: -1}, {MTU: 10}, {Rate: -1}, {Offload: true, Relay: true},
+		{Snooping: true, Querier: true, Forget: 1}, {Snooping: true, Forget: time.Minute}} {
 		if l, err := New(o); err == nil {
 			l.Close()
 			t.Errorf("%+v made a lab", o)
