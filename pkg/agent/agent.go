@@ -146,7 +146,7 @@ func (a *agent) perform(ctx context.Context, job api.Job) error {
 	}
 	switch job.Kind {
 	case api.Image:
-		return a.child(ctx, "imagenode", imageArgs(job)...)
+		return a.child(ctx, "imagenode", imageArgs(job, a.room(ctx, job))...)
 	case api.Save:
 		return a.child(ctx, "savenode", saveArgs(job)...)
 	case api.Inventory:

@@ -2,9 +2,10 @@ package agent
 
 import "github.com/orbit-pxe/orbit/pkg/api"
 
-// imageArgs is a job as imagenode takes it.
-func imageArgs(job api.Job) []string {
-	args := waiting()
+// imageArgs is a job as imagenode takes it; room is where the image comes by
+// multicast, "" where it does not.
+func imageArgs(job api.Job, room string) []string {
+	args := value(waiting(), "--multicast", room)
 	args = value(args, "--sha256", job.SHA256)
 	args = value(args, "--root", job.Root)
 	args = value(args, "--grow", job.Grow)

@@ -10,16 +10,20 @@ import (
 )
 
 func TestArgs(t *testing.T) {
+	alone := func(job api.Job) []string { return imageArgs(job, "") }
 	for _, test := range []struct {
 		name string
 		args func(api.Job) []string
 		job  api.Job
 		want string
 	}{
-		{"image", imageArgs, api.Job{Image: "http://h/a", Disk: "first"}, "-- http://h/a first"},
-		{"image with digest", imageArgs, api.Job{Image: "http://h/a", Disk: "first", SHA256: "0a"}, "--sha256=0a -- http://h/a first"},
-		{"image, all", imageArgs, api.Job{Image: "http://h/a", Disk: "first", Root: "0b", Grow: "last", Hostname: "-n", NewMachineID: true, RemoveHostKeys: true},
+		{"image", alone, api.Job{Image: "http://h/a", Disk: "first"}, "-- http://h/a first"},
+		{"image with digest", alone, api.Job{Image: "http://h/a", Disk: "first", SHA256: "0a"}, "--sha256=0a -- http://h/a first"},
+		{"image, all", alone, api.Job{Image: "http://h/a", Disk: "first", Root: "0b", Grow: "last", Hostname: "-n", NewMachineID: true, RemoveHostKeys: true},
 			"--root=0b --grow=last --hostname=-n --new-machine-id --remove-ssh-host-keys -- http://h/a first"},
+		{"image by multicast", func(job api.Job) []string { return imageArgs(job, "239.1.2.3:7000%eth0") },
+			api.Job{Image: "http://h/a", Disk: "first", Root: "0b", Multicast: true}, "--multicast=239.1.2.3:7000%eth0 --root=0b -- http://h/a first"},
+		{"image from a frisbee server", alone, api.Job{Image: "frisbee://h/a", Disk: "first"}, "-- frisbee://h/a first"},
 		{"save", saveArgs, api.Job{Image: "http://h/a", Disk: "first"}, "-- first http://h/a"},
 		{"save, all", saveArgs, api.Job{Image: "http://h/a", Disk: "-d", Parent: "http://h/b", Scrub: true}, "--parent=http://h/b --scrub -- -d http://h/a"},
 	} {

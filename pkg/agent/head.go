@@ -17,6 +17,7 @@ import (
 
 // head is the node's side of the head's HTTP interface.
 type head struct {
+	base   string // its URL
 	node   string // URL of this node at the head
 	client *http.Client
 }
@@ -25,8 +26,10 @@ type head struct {
 const longPoll = 30 * time.Second
 
 func newHead(base, mac string) *head {
+	base = strings.TrimRight(base, "/")
 	return &head{
-		node: strings.TrimRight(base, "/") + "/v1/nodes/" + mac,
+		base: base,
+		node: base + "/v1/nodes/" + mac,
 		client: &http.Client{
 			Timeout: longPoll + 15*time.Second,
 			Transport: &http.Transport{
@@ -46,12 +49,12 @@ func (h *head) hello(ctx context.Context, hello api.Hello) (*api.Job, error) {
 	if err != nil {
 		return nil, err
 	}
-	return h.job(h.call(ctx, http.MethodPost, "/hello", body))
+	return h.job(h.call(ctx, http.MethodPost, h.node+"/hello", body))
 }
 
 // wait asks for a job and lets the head think for a while.
 func (h *head) wait(ctx context.Context) (*api.Job, error) {
-	return h.job(h.call(ctx, http.MethodGet, fmt.Sprintf("/job?wait=%ds", int(longPoll.Seconds())), nil))
+	return h.job(h.call(ctx, http.MethodGet, fmt.Sprintf("%s/job?wait=%ds", h.node, int(longPoll.Seconds())), nil))
 }
 
 // events passes on what happened, as JSON lines.
@@ -63,7 +66,7 @@ func (h *head) events(ctx context.Context, events []api.Event) error {
 			return err
 		}
 	}
-	_, err := h.call(ctx, http.MethodPost, "/events", body.Bytes())
+	_, err := h.call(ctx, http.MethodPost, h.node+"/events", body.Bytes())
 	return err
 }
 
@@ -77,8 +80,21 @@ func (h *head) result(ctx context.Context, job api.Job, failure string) error {
 	if err != nil {
 		return err
 	}
-	_, err = h.call(ctx, http.MethodPost, "/result", body)
+	_, err = h.call(ctx, http.MethodPost, h.node+"/result", body)
 	return err
+}
+
+// join asks where an image is sent by multicast.
+func (h *head) join(ctx context.Context, ask api.Join) (room api.Room, err error) {
+	body, err := json.Marshal(ask)
+	if err != nil {
+		return room, err
+	}
+	reply, err := h.call(ctx, http.MethodPost, h.base+"/api/v1/multicast", body)
+	if err == nil {
+		err = json.Unmarshal(reply, &room)
+	}
+	return room, err
 }
 
 func (h *head) job(body []byte, err error) (*api.Job, error) {
@@ -93,8 +109,8 @@ func (h *head) job(body []byte, err error) (*api.Job, error) {
 }
 
 // call does one request. Nothing comes back with 204.
-func (h *head) call(ctx context.Context, method, path string, body []byte) ([]byte, error) {
-	req, err := http.NewRequestWithContext(ctx, method, h.node+path, bytes.NewReader(body))
+func (h *head) call(ctx context.Context, method, url string, body []byte) ([]byte, error) {
+	req, err := http.NewRequestWithContext(ctx, method, url, bytes.NewReader(body))
 	if err != nil {
 		return nil, err
 	}
@@ -107,11 +123,11 @@ func (h *head) call(ctx context.Context, method, path string, body []byte) ([]by
 	reply, err := io.ReadAll(io.LimitReader(resp.Body, limit+1))
 	switch {
 	case resp.StatusCode/100 != 2:
-		return nil, &refusal{method, h.node + path, resp.StatusCode, firstLine(reply)}
+		return nil, &refusal{method, url, resp.StatusCode, firstLine(reply)}
 	case err != nil:
-		return nil, fmt.Errorf("read answer of %s: %w", h.node+path, err)
+		return nil, fmt.Errorf("read answer of %s: %w", url, err)
 	case len(reply) > limit:
-		return nil, fmt.Errorf("answer of %s is longer than 1 MiB: is that the head?", h.node+path)
+		return nil, fmt.Errorf("answer of %s is longer than 1 MiB: is that the head?", url)
 	}
 	return reply, nil
 }

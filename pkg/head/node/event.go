@@ -3,8 +3,10 @@ package node
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"math"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/orbit-pxe/orbit/pkg/api"
@@ -34,8 +36,9 @@ func (r *Registry) Record(id string, events []api.Event, now time.Time) error {
 		if len(e.Message) > maxMessage {
 			e.Message = e.Message[:maxMessage]
 		}
+		level := n.level(e)
 		n.add(e)
-		r.tell(n, e)
+		r.tell(n, e, level)
 	}
 	r.soon(n)
 	return nil
@@ -54,8 +57,33 @@ func (n *record) add(e api.Event) {
 	n.Events = append(n.Events, e)
 }
 
+// level is how loud the log tells of an event. Warnings are told of as such once
+// for each job, though an agent that starts again says them again.
+func (n *record) level(e api.Event) slog.Level {
+	switch {
+	case !Warns(e):
+		return slog.LevelInfo
+	case slices.ContainsFunc(n.Events, func(old api.Event) bool { return Warns(old) && topic(old) == topic(e) }):
+		return slog.LevelDebug
+	}
+	return slog.LevelWarn
+}
+
+// Warns tells whether an event is a note that somebody should look into.
+func Warns(e api.Event) bool { return e.State == api.Note && e.Warn }
+
+// topic is what a message is about: what it says before the first number or
+// reason.
+func topic(e api.Event) string {
+	words, _, _ := strings.Cut(e.Message, ": ")
+	if i := strings.IndexAny(words, "0123456789"); i >= 0 {
+		words = words[:i]
+	}
+	return words
+}
+
 // tell logs an event as one line; progress is left to those who ask for it.
-func (r *Registry) tell(n *record, e api.Event) {
+func (r *Registry) tell(n *record, e api.Event, level slog.Level) {
 	if e.State == api.Progress {
 		return
 	}
@@ -72,7 +100,7 @@ func (r *Registry) tell(n *record, e api.Event) {
 	if e.Message != "" {
 		words = append(words, "message", e.Message)
 	}
-	r.log.Info("node reports", words...)
+	r.log.Log(context.Background(), level, "node reports", words...)
 }
 
 func milli(seconds float64) float64 { return math.Round(seconds*1000) / 1000 }

@@ -128,6 +128,22 @@ func (r *Registry) find(id string) *record {
 	return nil
 }
 
+// At is the ID of the node that has an address, "" where none said that it has.
+func (r *Registry) At(address string) string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var last *record
+	for _, n := range r.nodes {
+		if n.Hello != nil && n.Hello.Address == address && (last == nil || n.Seen.After(last.Seen)) {
+			last = n
+		}
+	}
+	if last == nil {
+		return ""
+	}
+	return last.ID
+}
+
 // need is find that makes a record where there is none.
 func (r *Registry) need(id string) *record {
 	n := r.find(id)

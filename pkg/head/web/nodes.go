@@ -89,7 +89,8 @@ func (s *Site) check(job api.Job, r *http.Request) error {
 // expand completes a job for the node that asks: the head's own images become
 // URLs by the address the node used, and get the root they have or else the
 // digest they were stored with. Both would be too much: a digest of the file has
-// the node read all of it.
+// the node read all of it, in order, which is not how multicast brings it. What
+// that brings is checked chunk by chunk.
 func (s *Site) expand(job api.Job, r *http.Request) api.Job {
 	if name, own := ownImage(job.Parent); own && job.Parent != "" {
 		job.Parent = base(r) + "/images/" + name
@@ -100,7 +101,7 @@ func (s *Site) expand(job api.Job, r *http.Request) api.Job {
 	}
 	job.Image = base(r) + "/images/" + name
 	if job.Kind == api.Image && job.SHA256 == "" && job.Root == "" {
-		if job.Root = s.Images.RootOf(name); job.Root == "" {
+		if job.Root = s.Images.RootOf(name); job.Root == "" && !job.Multicast {
 			job.SHA256 = s.Images.SHA256(name)
 		}
 	}
