@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"time"
@@ -16,12 +17,18 @@ func inspectVerb(ctx context.Context, stdout, _ io.Writer, args []string) error 
 	f := imageFlags(stdout, "inspect", "[--json | --root] IMAGE",
 		"Tells what an image holds. Only its index is read, which is checked; verify reads all of it.")
 	asJSON := f.Bool("json", false, "as JSON")
+	more := moreInspectFlags(f)
 	root := f.Bool("root", false, "print the one line that a signature signs: ... | minisign -S -m /dev/stdin")
 	rest, err := parseArgs(f, args, "one IMAGE")
 	if err != nil {
 		return err
 	}
 	file, err := openImage(ctx, rest[0])
+	if errors.Is(err, image.ErrNoIndex) && !*root {
+		if known, err := more.inspect(ctx, stdout, rest[0], *asJSON); known || err != nil {
+			return err
+		}
+	}
 	if err != nil {
 		return err
 	}

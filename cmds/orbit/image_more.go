@@ -58,8 +58,8 @@ func verifyVerb(ctx context.Context, stdout, _ io.Writer, args []string) error {
 	}
 	if m := v.Ndz; m != nil {
 		used := m.Used()
-		_, err = fmt.Fprintf(stdout, "%s is sound: .ndz version %d, %d chunks, %s of %s of disk\n",
-			clean(rest[0]), m.Version(), m.Chunks(), units.Bytes(used.Len()), units.Bytes(m.Size()))
+		_, err = fmt.Fprintf(stdout, "%s is sound: .ndz version %d, %s, %s in use of %s\n",
+			clean(rest[0]), m.Version(), count(m.Chunks(), "chunk"), units.Bytes(used.Len()), units.Bytes(m.Size()))
 		return err
 	}
 	_, err = fmt.Fprintf(stdout, "%s is sound: %s in use of %s, root %s, %s\n",
