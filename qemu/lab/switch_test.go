@@ -52,7 +52,7 @@ func TestSnooping(t *testing.T) {
 
 // A switch that forgets cuts a member off that does not speak up, and only that.
 func TestForgets(t *testing.T) {
-	l := ForTest(t, Options{Nodes: 2, Snooping: true, Querier: true, Forget: time.Second})
+	l := ForTest(t, Options{Nodes: 3, Snooping: true, Querier: true, Forget: time.Second})
 	conn := server(t, l)
 	join(t, l.Nodes[0].Host)
 	var speaks *multicast.Conn
@@ -64,19 +64,13 @@ func TestForgets(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer speaks.Close()
-	received := func() (a, b uint64) {
-		r, err := l.Report()
+	// hear tells who of the nodes a flood is sent to.
+	hear := func() (to [3]bool) {
+		const count = 100
+		before, err := l.Report()
 		if err != nil {
 			t.Fatal(err)
 		}
-		return r.Nodes[0].Received.Frames, r.Nodes[1].Received.Frames
-	}
-	eventually(t, func() bool {
-		if err := l.Nodes[1].Do(speaks.Refresh); err != nil {
-			t.Fatal(err)
-		}
-		const count = 100
-		a, b := received()
 		for range count {
 			if _, err := conn.WriteToUDPAddrPort(make([]byte, 100), group); err != nil {
 				t.Fatal(err)
@@ -87,9 +81,23 @@ func TestForgets(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		c, d := received()
-		return c-a < count/10 && d-b >= count
-	})
+		after, err := l.Report()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, n := range after.Since(before).Nodes {
+			to[i] = n.Received.Frames >= count
+		}
+		return to
+	}
+	for _, want := range [][3]bool{{true, true, false}, {false, true, false}} {
+		eventually(t, func() bool {
+			if err := l.Nodes[1].Do(speaks.Refresh); err != nil {
+				t.Fatal(err)
+			}
+			return hear() == want
+		})
+	}
 }
 
 // A pulled cable loses what is sent meanwhile, with and without a relay.
