@@ -31,6 +31,7 @@ func verbs() []verb {
 		{"serve", "--interface IF --dir DIR [flags]", "boot and serve the nodes on one network", serve},
 		{"assign", "NODE|all --job image|save|boot|inventory|shell [flags]", "give nodes a job", assign},
 		{"nodes", "[--json]", "list the nodes and their jobs", nodes},
+		{"multicast", "[--json]", "list the images that are sent by multicast now", multicasts},
 		{"clear", "NODE|all", "take a node's job away", clearJob},
 	}
 }

@@ -28,7 +28,7 @@ func assign(ctx context.Context, stdout, stderr io.Writer, args []string) error 
 	head := headFlag(flags)
 	var job api.Job
 	flags.StringVar((*string)(&job.Kind), "job", "image", "`kind` of job: image, save, boot, inventory or shell")
-	flags.StringVar(&job.Image, "image", "", "`name` of an image at the head, or a URL")
+	flags.StringVar(&job.Image, "image", "", "`name` of an image at the head, or a URL (http, https, or frisbee:// for a server of Emulab)")
 	flags.StringVar(&job.SHA256, "sha256", "", "digest that the image file must have, in `hex` (default: of images without a root that of the sidecar at the head)")
 	flags.StringVar(&job.Root, "root", "", "root that the Orbit image must have, in `hex` (default: that of the image at the head)")
 	flags.StringVar(&job.Parent, "parent", "", "save: `name` of an image at the head; only the difference to it is sent")
@@ -37,6 +37,7 @@ func assign(ctx context.Context, stdout, stderr io.Writer, args []string) error 
 	flags.StringVar(&job.Hostname, "hostname", "", "`name` of the system that is written")
 	flags.BoolVar(&job.NewMachineID, "new-machine-id", false, "give the system that is written a machine-id of its own")
 	flags.BoolVar(&job.RemoveHostKeys, "remove-ssh-host-keys", false, "have the system that is written make ssh host keys of its own")
+	flags.BoolVar(&job.Multicast, "multicast", false, "let the image come by multicast, together with other nodes; what does not arrive comes by HTTP")
 	flags.StringVar(&job.Disk, "disk", "", "`disk` of the node: a device, first, or serial=, wwn=, model=, size>=, bus=")
 	flags.StringVar((*string)(&job.Then), "then", "", "what the node does `afterwards`: kexec, reboot, poweroff or shell")
 	flags.StringVar(&job.Append, "append", "", "`words` to add to the command line of the installed system's kernel")

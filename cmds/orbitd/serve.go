@@ -57,6 +57,7 @@ func serveConfig(stderr io.Writer, args []string) (c head.Config, level slog.Lev
 	idle := flags.String("idle", "local", "what nodes without a job do: `local` (boot their disk) or wait (boot Orbit and wait for a job)")
 	console := flags.String("console", "tty0 ttyS0,115200", "consoles of Orbit's kernel, `list` separated by spaces, the main one last")
 	flags.StringVar(&c.Append, "append", "", "further `words` for the command line of Orbit's kernel")
+	multicastFlags(flags, &c)
 	verbose := flags.Bool("v", false, "log details")
 
 	rest, err := parse(flags, args)
@@ -74,6 +75,8 @@ func serveConfig(stderr io.Writer, args []string) (c head.Config, level slog.Lev
 		err = usageError{errors.New("--lease: want at least 2m")}
 	case c.Proxy && c.NoDHCP:
 		err = usageError{errors.New("--proxy and --no-dhcp exclude each other")}
+	default:
+		err = checkMulticast(c)
 	}
 	if c.HTTPPort == 0 {
 		c.HTTPPort = 8080

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/orbit-pxe/orbit/pkg/api"
+	"github.com/orbit-pxe/orbit/pkg/head/node"
 	"github.com/orbit-pxe/orbit/pkg/units"
 )
 
@@ -61,8 +62,19 @@ func jobWords(j *api.Job) string {
 }
 
 // last is the latest that is known: a failure in words, or the step the node
-// is at.
+// is at, and that it was warned of something.
 func last(n api.Node) string {
+	words := latest(n)
+	for _, e := range n.Events {
+		if node.Warns(e) {
+			topic, _, _ := strings.Cut(e.Message, ": ")
+			return strings.TrimSpace(words + " (" + topic + ")")
+		}
+	}
+	return words
+}
+
+func latest(n api.Node) string {
 	if n.Console != "" {
 		return strings.Join(strings.Fields(n.Console), " ")
 	}

@@ -16,6 +16,7 @@ import (
 
 	"github.com/orbit-pxe/orbit/pkg/head/boot"
 	"github.com/orbit-pxe/orbit/pkg/head/dhcp"
+	"github.com/orbit-pxe/orbit/pkg/head/sessions"
 )
 
 // Config is what an operator decides. Interface and Dir must be given.
@@ -39,6 +40,12 @@ type Config struct {
 	Wait     bool     // nodes without a job boot Orbit and wait
 	Consoles []string // of Orbit's kernel
 	Append   string   // further words for Orbit's kernel
+
+	Multicast   sessions.Options // Name and Log are set here
+	NoMulticast bool             // images go by HTTP only
+
+	Frisbee        netip.AddrPort // of a master server for frisbee's clients; port 0: none. The zero address is that of Interface
+	FrisbeeUploads bool           // it takes new images
 }
 
 func (c Config) artifacts() string {
@@ -78,6 +85,17 @@ func (c Config) networks(own netip.Prefix) ([]dhcp.Network, error) {
 	n, err := dhcp.DefaultNetwork(own)
 	n.Router = c.Router
 	return append([]dhcp.Network{n}, list...), err
+}
+
+// prefixes are the subnets that the head serves.
+func (c Config) prefixes(own netip.Prefix) []netip.Prefix {
+	list := []netip.Prefix{own.Masked()}
+	for _, text := range c.Ranges {
+		if n, err := dhcp.ParseNetwork(text, own); err == nil { // others fail elsewhere
+			list = append(list, n.Prefix.Masked())
+		}
+	}
+	return list
 }
 
 // interfaceAddress is the first IPv4 address of an interface, which is where

@@ -17,11 +17,14 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/orbit-pxe/orbit/pkg/frisbee/master"
 	"github.com/orbit-pxe/orbit/pkg/head/boot"
 	"github.com/orbit-pxe/orbit/pkg/head/dhcp"
+	"github.com/orbit-pxe/orbit/pkg/head/emulab"
 	"github.com/orbit-pxe/orbit/pkg/head/images"
 	"github.com/orbit-pxe/orbit/pkg/head/node"
 	"github.com/orbit-pxe/orbit/pkg/head/ra"
+	"github.com/orbit-pxe/orbit/pkg/head/sessions"
 	"github.com/orbit-pxe/orbit/pkg/head/tftp"
 	"github.com/orbit-pxe/orbit/pkg/head/web"
 )
@@ -34,6 +37,11 @@ type Head struct {
 	tftp  *tftp.Server // nil where it may not be, and another server does it
 	ra    *ra.Server   // nil where the network is another's, or has no IPv6
 	http  []net.Listener
+	rooms *sessions.Table // nil where images go by HTTP only
+
+	master  *master.Server // of frisbee
+	frisbee net.Listener   // nil without
+
 	log   *slog.Logger
 	files boot.Files
 }
@@ -57,6 +65,9 @@ func Listen(c Config, log *slog.Logger) (h *Head, err error) {
 		return h, err
 	}
 	if err := h.listenHTTP(own.Addr(), c.HTTPPort); err != nil {
+		return h, err
+	}
+	if err := h.listenFrisbee(c, own); err != nil {
 		return h, err
 	}
 	h.tftp, err = tftp.Listen(netip.AddrPortFrom(own.Addr(), 69), h.files.Open, log)
@@ -91,7 +102,13 @@ func (h *Head) open(c Config) (err error) {
 	if h.site.Nodes, err = node.Open(c.state("nodes"), h.log); err != nil {
 		return err
 	}
-	h.site.Images, err = images.OpenOrbit(filepath.Join(c.Dir, "images"), images.Options{})
+	if h.site.Images, err = images.OpenOrbit(filepath.Join(c.Dir, "images"), images.Options{}); err != nil || c.NoMulticast {
+		return err
+	}
+	o := c.Multicast
+	o.Log, o.Name = h.log, func(a netip.Addr) string { return h.site.Nodes.At(a.String()) }
+	h.rooms, err = sessions.New(o)
+	h.site.Sessions = h.rooms
 	return err
 }
 
@@ -111,6 +128,33 @@ func (h *Head) listenHTTP(own netip.Addr, port uint16) error {
 		}
 	}
 	h.URL = "http://" + net.JoinHostPort(own.String(), strconv.Itoa(int(port)))
+	return nil
+}
+
+// listenFrisbee opens the master server, if there is to be one.
+func (h *Head) listenFrisbee(c Config, own netip.Prefix) error {
+	if c.Frisbee.Port() == 0 {
+		return nil
+	}
+	at := c.Frisbee
+	if !at.Addr().IsValid() {
+		at = netip.AddrPortFrom(own.Addr(), at.Port())
+	}
+	l, err := net.Listen("tcp4", at.String())
+	if err != nil {
+		return fmt.Errorf("serve as frisbee's master server: %w", err)
+	}
+	h.frisbee = l
+	h.master = &master.Server{Log: h.log, Handler: &emulab.Handler{
+		Images: h.site.Images, Sessions: h.rooms, Networks: c.prefixes(own), Uploads: c.FrisbeeUploads, Log: h.log,
+	}}
+	return nil
+}
+
+func (h *Head) serveFrisbee(ctx context.Context) error {
+	if err := h.master.Serve(ctx, h.frisbee); ctx.Err() == nil {
+		return err
+	}
 	return nil
 }
 
@@ -154,6 +198,12 @@ func (h *Head) Close() error {
 	for _, l := range h.http {
 		closers = append(closers, l)
 	}
+	if h.frisbee != nil {
+		closers = append(closers, h.frisbee)
+	}
+	if h.rooms != nil {
+		closers = append(closers, h.rooms)
+	}
 	var errs []error
 	for _, c := range closers {
 		errs = append(errs, c.Close())
@@ -178,6 +228,15 @@ func (h *Head) Serve(ctx context.Context) error {
 	}
 	if h.ra != nil {
 		group.Go(func() error { return h.ra.Serve(ctx) })
+	}
+	if h.frisbee != nil {
+		group.Go(func() error { return h.serveFrisbee(ctx) })
+	}
+	if h.rooms != nil {
+		group.Go(func() error {
+			<-ctx.Done()
+			return h.rooms.Close()
+		})
 	}
 	h.log.Info("serving", "url", h.URL, "images", len(h.imageNames()), "nodes", len(h.site.Nodes.List()))
 	err := group.Wait()

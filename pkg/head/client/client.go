@@ -26,6 +26,12 @@ func (c Client) Nodes(ctx context.Context) (list []api.Node, err error) {
 	return list, err
 }
 
+// Sessions lists what the head sends by multicast.
+func (c Client) Sessions(ctx context.Context) (list []api.Session, err error) {
+	err = c.do(ctx, http.MethodGet, "/api/v1/multicast", nil, &list)
+	return list, err
+}
+
 // Assign gives a node a job.
 func (c Client) Assign(ctx context.Context, id string, job api.Job) (n api.Node, err error) {
 	err = c.do(ctx, http.MethodPut, "/v1/nodes/"+id+"/job", job, &n)
