@@ -51,6 +51,7 @@ examples:
   imagenode --key room.pub --verify=disk http://head/images/lab.img.zst first
   imagenode --sha256-beside https://head/images/debian.img.zst serial=S64ENX0T
   imagenode --json http://10.0.0.1:8080/images/node.zst bus=nvme,size\>=400G
+  imagenode --multicast 239.192.1.1:7000 http://head/images/lab.img.zst first
   ssh other 'cat node.img.xz' | imagenode - /dev/sdb
 
 exit codes: 0 written (--dry-run: could be)   1 failed; the message tells what the disk holds
@@ -174,6 +175,7 @@ func parse(args []string, stdout io.Writer) (*order, error) {
 	o.adaptFlags(f)
 	f.BoolVar(&asJSON, "json", false, "print progress as JSON lines")
 	f.StringVar(&o.receipt, "receipt", "", "write what was done into `FILE`, as JSON")
+	f.Func("multicast", "take the image from the session at `PEER`, ADDRESS:PORT or ADDRESS:PORT%INTERFACE, and by HTTP from SOURCE what does not arrive", func(s string) (err error) { o.Room, err = imaging.ParseRoom(s); return err })
 	f.IntVar(&o.SectorSize, "sector-size", 0, "`BYTES` of a sector of the disks the image was made for, if it does not say")
 	f.StringVar(&size, "size", "", "DISK is a regular file, to be a disk of `SIZE` (1024s: 8G)")
 	f.DurationVar(&o.Wait, "wait", 0, "how `LONG` to wait for the disk to appear (30s)")
@@ -210,6 +212,9 @@ func (o *order) check(size string) error {
 	o.SHA256 = strings.ToLower(o.SHA256)
 	if o.SHA256 != "" && (len(o.SHA256) != 64 || strings.Trim(o.SHA256, "0123456789abcdef") != "") {
 		return fmt.Errorf("--sha256 %q is not 64 hexadecimal digits", o.SHA256)
+	}
+	if o.Room != nil && !strings.HasPrefix(strings.ToLower(o.Source), "http") {
+		return errors.New("--multicast needs the http or https URL of the image as SOURCE, for what does not arrive")
 	}
 	switch o.SectorSize {
 	case 0, 512, 1024, 2048, 4096:

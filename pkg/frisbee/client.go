@@ -109,6 +109,7 @@ type Client struct {
 	count    clientCounters
 
 	joins  atomic.Uint32
+	mended bool          // of the goroutine that repairs: has said so
 	away   atomic.Bool   // has left the room to repair by itself
 	needed chan struct{} // holds a token when a repair is needed
 }

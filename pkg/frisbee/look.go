@@ -102,7 +102,7 @@ func (c *Client) keepUp(ctx context.Context, at time.Time) error {
 	if first || c.o.Repair == nil || !consumer || missed < wire.MaxBlocks || float64(missed) < c.o.Behind*float64(missed+useful) {
 		return nil
 	}
-	c.o.Log.Info("too slow for the room: leaving it for a transfer of its own", "missed", missed, "taken", useful)
+	c.o.Log.Warn("too slow for the room: leaving it for a transfer of its own", "missed", missed, "taken", useful)
 	c.goodbye(ctx)
 	c.away.Store(true)
 	c.mu.Lock()

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"time"
 
 	"github.com/orbit-pxe/orbit/pkg/extent"
@@ -45,7 +46,12 @@ func (c *Client) mend(ctx context.Context) error {
 func (c *Client) mendAll(ctx context.Context) error {
 	before, missing := c.progress()
 	if len(missing) > 0 {
-		c.o.Log.Info("fetching what multicast does not bring", "ranges", len(missing))
+		level := slog.LevelWarn
+		if c.mended {
+			level = slog.LevelDebug // said once
+		}
+		c.mended = true
+		c.o.Log.Log(ctx, level, "fetching what multicast does not bring", "ranges", len(missing))
 	}
 	for pause, tries := mendPause, 0; len(missing) > 0; _, missing = c.progress() {
 		var came int64

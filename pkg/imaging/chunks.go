@@ -10,6 +10,7 @@ import (
 
 	"github.com/orbit-pxe/orbit/pkg/api"
 	"github.com/orbit-pxe/orbit/pkg/extent"
+	"github.com/orbit-pxe/orbit/pkg/frisbee"
 	"github.com/orbit-pxe/orbit/pkg/ndz"
 	"github.com/orbit-pxe/orbit/pkg/transfer"
 )
@@ -28,6 +29,7 @@ type chunkFile struct {
 	file  *transfer.Ranges
 	again func(context.Context) (*transfer.Ranges, error) // opens the file anew
 	note  func(string)
+	sums  *frisbee.Sums // to check what comes by multicast with; or nil
 }
 
 // openChunks reads the headers of an .ndz image. Whatever is wrong with one of
@@ -37,6 +39,11 @@ func openChunks(ctx context.Context, o WriteOptions, file *transfer.Ranges) (*so
 	var err error
 	if c.image, err = ndz.Open(ctx, &headers{ctx: ctx, file: file}, file.Size(), c.o); err != nil {
 		return nil, chunkError(o.Source, err)
+	}
+	if o.Room != nil {
+		if c.sums, err = sums(ctx, o, file.Size()); err != nil {
+			return nil, err
+		}
 	}
 	c.again = func(ctx context.Context) (*transfer.Ranges, error) {
 		return transfer.OpenRanges(ctx, o.Source, transfer.Options{Patience: o.Patience, Log: o.Log, Tail: 1})
@@ -107,12 +114,17 @@ func (w *write) expand(ctx context.Context) error {
 		r.progress(api.Write, w.out.written.Load(), m.used.Len())
 		r.progress(api.Fetch, m.fetched(), m.stored)
 	})
-	err := w.expandChunks(ctx, 0, m.chunks.image.Chunks())
+	var err error
+	if w.o.Room != nil {
+		err = w.expandRoom(ctx)
+	} else {
+		err = w.expandChunks(ctx, 0, m.chunks.image.Chunks())
+	}
 	stop()
 	if err != nil {
 		return err
 	}
-	r.done(api.Fetch, m.fetched(), "")
+	r.done(api.Fetch, m.fetched(), m.ways())
 	w.bytes = m.length
 	return nil
 }
@@ -120,19 +132,24 @@ func (w *write) expand(ctx context.Context) error {
 // expandChunks fetches, expands and writes the chunks from first to, not
 // including, end.
 func (w *write) expandChunks(ctx context.Context, first, end int64) error {
+	return w.expandAll(ctx, end-first, func(i int64) int64 { return first + i })
+}
+
+// expandAll fetches, expands and writes n chunks.
+func (w *write) expandAll(ctx context.Context, n int64, index func(int64) int64) error {
 	c := w.source.chunks
 	var next atomic.Int64
-	next.Store(first)
 	g, ctx := errgroup.WithContext(ctx)
-	for range min(chunkWorkers, end-first) {
+	for range min(chunkWorkers, n) {
 		g.Go(func() error {
 			x := &expander{w: w, d: ndz.NewDecoder(c.o)}
 			buf := make([]byte, ndz.ChunkSize)
 			for {
 				i := next.Add(1) - 1
-				if i >= end {
+				if i >= n {
 					return nil
 				}
+				i = index(i)
 				if err := c.file.ReadRange(ctx, buf, i*ndz.ChunkSize); err != nil {
 					return err
 				}

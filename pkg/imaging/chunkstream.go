@@ -92,6 +92,7 @@ func (w *write) pourChunks(ctx context.Context) error {
 		return err
 	}
 	w.remember(0, m.head)
+	w.passRoom()
 	r.start(api.Fetch)
 	r.start(api.Write)
 	stop := every(func() {

@@ -50,6 +50,12 @@ func (r *report) start(s api.Step) { r.send(api.Event{Step: s, State: api.Starte
 func (r *report) note(s api.Step, message string) {
 	r.send(api.Event{Step: s, State: api.Note, Message: message})
 }
+
+// warn is a note of what an operator ought to know of, too.
+func (r *report) warn(s api.Step, message string) {
+	r.send(api.Event{Step: s, State: api.Note, Message: message, Warn: true})
+}
+
 func (r *report) progress(s api.Step, n, of int64) {
 	r.send(api.Event{Step: s, State: api.Progress, Bytes: n, Total: of})
 }
@@ -104,7 +110,10 @@ func (h noteHandler) Handle(ctx context.Context, line slog.Record) error {
 		text += fmt.Sprintf(" %s=%v", a.Key, a.Value)
 		return true
 	})
-	if line.Level >= slog.LevelInfo {
+	switch {
+	case line.Level >= slog.LevelWarn:
+		h.report.warn(h.step, text)
+	case line.Level >= slog.LevelInfo:
 		h.report.note(h.step, text)
 	}
 	if h.Handler.Enabled(ctx, line.Level) {

@@ -2,15 +2,14 @@ package imaging
 
 import (
 	"context"
-	"errors"
 	"io"
 	"sort"
 	"sync"
-	"sync/atomic"
 
 	"github.com/orbit-pxe/orbit/pkg/extent"
 	"github.com/orbit-pxe/orbit/pkg/frisbee/wire"
 	"github.com/orbit-pxe/orbit/pkg/image"
+	"github.com/orbit-pxe/orbit/pkg/transfer"
 )
 
 const (
@@ -20,14 +19,7 @@ const (
 
 	// mostHeld is how many bytes of such halves are kept at most.
 	mostHeld = 32 << 20
-
-	// fewWrong are the frames that may be wrong before they are weighed against
-	// those that are right.
-	fewWrong = 16
 )
-
-// errLies ends a session of which most is wrong.
-var errLies = errors.New("more of its spans are wrong than right: is it another image, or does somebody forge it?")
 
 // frameTaker writes the frames of an Orbit image as the chunks of the file come,
 // in any order. Each is checked against its digest. What is wrong is not asked
@@ -39,14 +31,12 @@ type frameTaker struct {
 	frames []image.Frame // that are needed, in the order of the file
 	most   int64         // bytes of halves
 	bufs   sync.Pool     // *fetchBuf
-	right  atomic.Int64  // frames
-	wrong  atomic.Int64
+	trial
 
 	mu     sync.Mutex
 	done   []bool          // by index of frames
 	halves map[int]*halves // by index of frames
 	held   int64           // bytes of all
-	broken error           // with which the disk or its like ended it
 }
 
 // halves are the parts of a frame that came so far: it may begin in one chunk
@@ -100,16 +90,10 @@ func (t *frameTaker) take(ctx context.Context, chunk int32, data []byte) error {
 			continue
 		}
 		if err := t.write(ctx, i, stored, buf.span); err != nil {
-			t.mu.Lock()
-			t.broken = err
-			t.mu.Unlock()
-			return err
+			return t.fails(err)
 		}
 	}
-	if wrong := t.wrong.Load(); wrong > fewWrong && wrong > t.right.Load() {
-		return errLies
-	}
-	return nil
+	return t.judge()
 }
 
 // join gives a frame that is complete with this part of it, in buf, or nil.
@@ -179,7 +163,9 @@ func (t *frameTaker) left() []image.Frame {
 	return all
 }
 
-// repair gives a part of the file.
-func (d *indexed) repair(ctx context.Context, off, n int64) (io.ReadCloser, error) {
-	return d.file.Stream(ctx, off, off+n), nil
+// repair gives parts of a file.
+func repair(file *transfer.Ranges) func(ctx context.Context, off, n int64) (io.ReadCloser, error) {
+	return func(ctx context.Context, off, n int64) (io.ReadCloser, error) {
+		return file.Stream(ctx, off, off+n), nil
+	}
 }

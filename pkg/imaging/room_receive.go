@@ -2,8 +2,6 @@ package imaging
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"sync"
 
 	"github.com/orbit-pxe/orbit/pkg/api"
@@ -63,23 +61,15 @@ func (p *pass) patchRoom(ctx context.Context, d *indexed) error {
 	r, room := p.w.report, p.w.o.Room
 	t := newFrameTaker(p, d)
 	err := p.w.source.cast.run(ctx, room, frisbee.ClientOptions{
-		Bytes: uint64(d.file.Size()), Want: t.want, Chunk: t.take, Run: frameRun, Repair: d.repair,
+		Bytes: uint64(d.file.Size()), Want: t.want, Chunk: t.take, Run: frameRun, Repair: repair(d.file),
 		Log: r.log(api.Fetch, p.w.o.Log),
 	}, p.w.o.Source)
-	if ctx.Err() != nil {
-		return context.Cause(ctx)
-	}
-	if t.broken != nil {
-		return t.broken
+	if err = t.outcome(ctx, err, r, "spans"); err != nil {
+		return err
 	}
 	left := t.left()
-	switch wrong := t.wrong.Load(); {
-	case err != nil:
-		r.note(api.Fetch, noMulticast(err))
-	case wrong > 0:
-		r.note(api.Fetch, fmt.Sprintf("%d spans came wrong by multicast (damaged, forged, or of another image): they are fetched by HTTP", wrong))
-	case len(left) > 0:
-		p.w.o.Log.Debug("fetching spans whose halves came too far apart", "spans", len(left))
+	if len(left) > 0 {
+		p.w.o.Log.Debug("fetching spans that did not come, or not whole", "spans", len(left))
 	}
 	return p.fetchAll(ctx, left)
 }
@@ -87,14 +77,6 @@ func (p *pass) patchRoom(ctx context.Context, d *indexed) error {
 // passRoom says once that an image does not come by multicast though it could.
 func (w *write) passRoom() {
 	if w.o.Room != nil {
-		w.report.note(api.Fetch, "multicast is of no use for "+w.source.format+", or where a sha256 of the file is to be checked: going by HTTP")
+		w.report.warn(api.Fetch, "multicast is of no use for "+w.source.format+", or where a sha256 of the file is to be checked: going by HTTP")
 	}
-}
-
-// noMulticast says once that, and why, an image comes by HTTP.
-func noMulticast(err error) string {
-	if errors.Is(err, frisbee.ErrNoMulticast) {
-		return fmt.Sprintf("multicast does not arrive (%v): going by HTTP", err)
-	}
-	return fmt.Sprintf("multicast is of no use (%v): going by HTTP", err)
 }

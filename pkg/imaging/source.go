@@ -84,7 +84,7 @@ func open(ctx context.Context, o WriteOptions, r *report) (*source, error) {
 	hash, parts := want == "", false
 	if o.Source != "-" && want == "" && !o.Stream {
 		var m *source
-		m, parts, err = openRanges(ctx, o, t, r, openIndexed)
+		m, parts, err = openRanges(ctx, o, t, r, openParts)
 		if m != nil || err != nil {
 			return m, err
 		}
