@@ -21,7 +21,7 @@ func TestSlowConsumer(t *testing.T) {
 	told, server := s.fill(&room.Serve{}, func(n *lab.Node) *room.Get {
 		g := get(n)
 		if n == s.Nodes[0] {
-			g.Disk, g.Buffers = 25e6/6, 4
+			g.Disk, g.Buffers = 4e6, 4
 		}
 		return g
 	})
