@@ -204,22 +204,38 @@ func (n *namespace) serve(dir string, args ...string) (stop func() string) {
 // get fetches a URL from inside the namespace.
 func (n *namespace) get(url string) string {
 	n.t.Helper()
-	client := &http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{DisableKeepAlives: true,
-		DialContext: func(ctx context.Context, network, addr string) (conn net.Conn, err error) {
-			err = n.within(func() error {
-				conn, err = (&net.Dialer{}).DialContext(ctx, network, addr)
-				return err
-			})
-			return conn, err
-		}}}
-	resp, err := client.Get(url)
+	status, body := n.call(http.MethodGet, url, "")
+	if status != http.StatusOK {
+		n.t.Fatalf("get %s: %d\n%s", url, status, body)
+	}
+	return body
+}
+
+// call makes a request from inside the namespace.
+func (n *namespace) call(method, url, body string) (status int, reply string) {
+	n.t.Helper()
+	client := &http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{DisableKeepAlives: true, DialContext: n.dial}}
+	req, err := http.NewRequestWithContext(n.t.Context(), method, url, strings.NewReader(body))
+	if err != nil {
+		n.t.Fatal(err)
+	}
+	resp, err := client.Do(req)
 	if err != nil {
 		n.t.Fatal(err)
 	}
 	defer resp.Body.Close()
 	data, err := io.ReadAll(resp.Body)
-	if err != nil || resp.StatusCode != http.StatusOK {
-		n.t.Fatalf("get %s: %s %v\n%s", url, resp.Status, err, data)
+	if err != nil {
+		n.t.Fatalf("%s %s: %v", method, url, err)
 	}
-	return string(data)
+	return resp.StatusCode, string(data)
+}
+
+// dial makes a connection from inside the namespace.
+func (n *namespace) dial(ctx context.Context, network, addr string) (conn net.Conn, err error) {
+	err = n.within(func() error {
+		conn, err = (&net.Dialer{}).DialContext(ctx, network, addr)
+		return err
+	})
+	return conn, err
 }

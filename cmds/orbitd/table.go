@@ -67,8 +67,7 @@ func last(n api.Node) string {
 	words := latest(n)
 	for _, e := range n.Events {
 		if node.Warns(e) {
-			topic, _, _ := strings.Cut(e.Message, ": ")
-			return strings.TrimSpace(words + " (" + topic + ")")
+			return strings.TrimSpace(words + " (" + node.Topic(e) + ")")
 		}
 	}
 	return words

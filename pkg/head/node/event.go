@@ -63,7 +63,7 @@ func (n *record) level(e api.Event) slog.Level {
 	switch {
 	case !Warns(e):
 		return slog.LevelInfo
-	case slices.ContainsFunc(n.Events, func(old api.Event) bool { return Warns(old) && topic(old) == topic(e) }):
+	case slices.ContainsFunc(n.Events, func(old api.Event) bool { return Warns(old) && Topic(old) == Topic(e) }):
 		return slog.LevelDebug
 	}
 	return slog.LevelWarn
@@ -72,14 +72,12 @@ func (n *record) level(e api.Event) slog.Level {
 // Warns tells whether an event is a note that somebody should look into.
 func Warns(e api.Event) bool { return e.State == api.Note && e.Warn }
 
-// topic is what a message is about: what it says before the first number or
-// reason.
-func topic(e api.Event) string {
+// Topic is what a message is about: what it says before reasons, details and
+// numbers.
+func Topic(e api.Event) string {
 	words, _, _ := strings.Cut(e.Message, ": ")
-	if i := strings.IndexAny(words, "0123456789"); i >= 0 {
-		words = words[:i]
-	}
-	return words
+	words, _, _ = strings.Cut(words, " (")
+	return strings.TrimSpace(strings.TrimLeft(words, "0123456789"))
 }
 
 // tell logs an event as one line; progress is left to those who ask for it.

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -242,5 +243,55 @@ func TestManyNodesAtOnce(t *testing.T) {
 		if n.State != api.Succeeded || len(n.Events) != 1 {
 			t.Errorf("%s: %s, %d events", n.ID, n.State, len(n.Events))
 		}
+	}
+}
+
+// What a node warns of is in the log as a warning once for each job, however
+// often it says it.
+func TestWarnings(t *testing.T) {
+	var log strings.Builder
+	r, err := Open(t.TempDir(), slog.New(slog.NewTextHandler(&log, nil)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	note := func(warn bool, message string) {
+		t.Helper()
+		if err := r.Record(id, []api.Event{{Step: api.Fetch, State: api.Note, Warn: warn, Message: message}}, noon); err != nil {
+			t.Fatal(err)
+		}
+	}
+	count := func(want int, when string) {
+		t.Helper()
+		if got := strings.Count(log.String(), `level=WARN msg="node reports" node=`+id); got != want {
+			t.Errorf("%s: %d warnings, want %d:\n%s", when, got, want, log.String())
+		}
+	}
+	must(r.Assign(id, image, noon))(t)
+	note(false, "multicast is 3 s late")
+	count(0, "a mere note")
+	note(true, "multicast does not arrive (no server answers within 5s): going by HTTP")
+	note(true, "multicast does not arrive (no server answers within 5.1s): going by HTTP")
+	count(1, "said twice")
+	note(true, "3 spans came wrong by multicast (damaged)")
+	note(true, "12 spans came wrong by multicast (damaged)")
+	note(true, "too slow for the room: leaving it missed=3")
+	count(3, "other things")
+	must(r.Assign(id, image, noon))(t)
+	note(true, "multicast does not arrive (no server answers within 5s): going by HTTP")
+	count(4, "another job")
+	if n := must(r.Get(id))(t); len(n.Events) != 1 || !Warns(n.Events[0]) {
+		t.Errorf("events %+v", n.Events)
+	}
+}
+
+func TestAt(t *testing.T) {
+	r := open(t, t.TempDir())
+	r.Hello(id, api.Hello{MAC: id, Address: "10.0.0.2"}, noon)
+	r.Hello("52:54:00:00:00:02", api.Hello{Address: "10.0.0.2"}, noon.Add(time.Minute))
+	if got := r.At("10.0.0.2"); got != "52:54:00:00:00:02" {
+		t.Errorf("at an address that two had: %q, want the later one", got)
+	}
+	if got := r.At("10.0.0.3"); got != "" {
+		t.Errorf("at another address: %q", got)
 	}
 }

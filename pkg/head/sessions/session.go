@@ -65,7 +65,7 @@ func (t *Table) open(image Image, iface string) (*session, error) {
 		}
 	}
 	if errors.Is(err, unix.EADDRINUSE) {
-		err = fmt.Errorf("all ports are in use that were tried of %d-%d (orbitd serve --multicast-ports): %w", t.o.First, t.o.Last, err)
+		err = &NetworkError{fmt.Sprintf("all ports are in use that were tried of %d-%d (orbitd serve --multicast-ports)", t.o.First, t.o.Last)}
 	}
 	if err != nil {
 		return nil, err
@@ -90,7 +90,7 @@ func (t *Table) group() (netip.Addr, error) {
 			return g, nil
 		}
 	}
-	return netip.Addr{}, fmt.Errorf("all groups of %s are in use (orbitd serve --multicast-group)", t.o.Groups)
+	return netip.Addr{}, &NetworkError{fmt.Sprintf("all groups of %s are in use (orbitd serve --multicast-group)", t.o.Groups)}
 }
 
 // taken tells whether any session has such a peer. The lock is held.

@@ -69,7 +69,7 @@ func (e *FullError) Error() string {
 	return fmt.Sprintf("there are %d multicast sessions already, and no more are allowed (orbitd serve --multicast-sessions): take the image by HTTP", e.Most)
 }
 
-// NetworkError says that there is no multicast where a request came from.
+// NetworkError says that there can be no multicast for a request.
 type NetworkError struct{ Why string }
 
 func (e *NetworkError) Error() string { return "no multicast: " + e.Why }
