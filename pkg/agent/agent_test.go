@@ -60,6 +60,7 @@ func TestMain(m *testing.M) {
 type room struct {
 	t      *testing.T
 	dir    string
+	site   *web.Site
 	server *httptest.Server
 	nodes  *node.Registry
 	screen *screen
@@ -107,7 +108,7 @@ func newRoom(t *testing.T) *room {
 		t.Fatal(err)
 	}
 	site := &web.Site{Nodes: nodes, Images: store, Artifacts: dir, Log: log}
-	r := &room{t: t, dir: dir, nodes: nodes, server: httptest.NewServer(site.Handler()),
+	r := &room{t: t, dir: dir, site: site, nodes: nodes, server: httptest.NewServer(site.Handler()),
 		screen: &screen{more: make(chan struct{})}, left: make(chan string, 10)}
 	t.Cleanup(func() { r.server.CloseClientConnections(); r.server.Close() })
 	leave := func(how string) func(context.Context) error {
