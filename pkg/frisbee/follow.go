@@ -62,7 +62,10 @@ func (c *Client) take(now time.Duration, p *wire.Packet) {
 		c.lastData, c.heard = time.Now(), true
 		return
 	}
-	if r, ok := p.Request(); ok {
+	if m, ok := p.Coded(); ok {
+		c.state.Coded(now, &m)
+		c.lastData, c.heard = time.Now(), true
+	} else if r, ok := p.Request(); ok {
 		c.state.Request(now, r)
 	} else if r, ok := p.Partial(); ok {
 		c.state.Partial(now, &r)

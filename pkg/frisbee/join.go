@@ -108,7 +108,11 @@ func (c *Client) transmitTo(ctx context.Context, to netip.AddrPort, m wire.Messa
 
 func (c *Client) sendJoins(ctx context.Context, now time.Time) error {
 	c.joins.Add(1)
-	err := c.transmit(ctx, wire.Join2{ID: c.id, ChunkBlocks: int32(c.o.Geometry.Blocks()), BlockSize: int32(c.o.Geometry.BlockSize())})
+	m := wire.Join2{ID: c.id, ChunkBlocks: int32(c.o.Geometry.Blocks()), BlockSize: int32(c.o.Geometry.BlockSize())}
+	if !c.o.Classic {
+		m.Blocks = wire.UnderstandsCoded
+	}
+	err := c.transmit(ctx, m)
 	if c.both = now.Sub(c.start) >= bothAfter; err == nil && c.both {
 		err = c.transmit(ctx, wire.Join{ID: c.id})
 	}
@@ -142,8 +146,9 @@ func (c *Client) answered(d *multicast.Datagram, p *wire.Packet) error {
 	var layout wire.Layout
 	var bytes uint64
 	var err error
+	coded := false
 	if m, ok := p.Join2Reply(); ok && m.ID == c.id {
-		bytes = m.Bytes
+		bytes, coded = m.Bytes, m.Blocks == wire.SendsCoded
 		layout, err = m.Layout(c.o.Geometry)
 	} else if m, ok := p.JoinReply(); ok && c.both {
 		layout, err = m.Layout(c.o.Geometry)
@@ -162,7 +167,7 @@ func (c *Client) answered(d *multicast.Datagram, p *wire.Packet) error {
 	}
 	state, err := receive.New(receive.Options{
 		Geometry: c.o.Geometry, Bytes: bytes, Want: c.o.Want, Buffers: c.o.Buffers,
-		Run: c.o.Run, Random: rand.IntN, Eager: !c.o.Classic,
+		Run: c.o.Run, Random: rand.IntN, Eager: !c.o.Classic, Coded: coded,
 	})
 	if err != nil {
 		return err

@@ -12,6 +12,14 @@ import (
 // respite is how long to leave a network alone that gives errors.
 const respite = 100 * time.Millisecond
 
+const (
+	// gatherTime is how long a repair waits for the requests of all clients,
+	// which put theirs off at random, and for some blocks more, and mostGather is
+	// what both are at most.
+	gatherTime = 12 * time.Millisecond
+	mostGather = 100 * time.Millisecond
+)
+
 // listen takes what clients send.
 func (s *Server) listen(ctx context.Context) error {
 	for {
@@ -75,18 +83,28 @@ func (s *Server) want(ip [4]byte, m *wire.Partial) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := s.now()
-	before := s.queue.Blocks()
-	if _, err := s.queue.Add(m); err != nil {
+	c := s.roster.asked(ip, now)
+	s.code(now)
+	before := s.queue.Stats().Wanted
+	if _, err := s.queue.Add(now, m); err != nil {
 		s.count.bad.Add(1)
 		return
 	}
 	// What was sent since the client is here, it has lost. What others want too,
 	// or it has asked for before, is not counted twice.
-	if c := s.roster.asked(ip, now); c != nil && s.seen[m.Chunk] > c.since {
-		c.lost += uint64(s.queue.Blocks() - before)
+	if c != nil && s.seen[m.Chunk] > c.since {
+		c.lost += s.queue.Stats().Wanted - before
 	}
 	s.busy = now
 	wake(s.work)
+}
+
+// code says whether repairs may be coded now. A round of requests comes when a
+// chunk is over, or some blocks after. The lock is held.
+func (s *Server) code(now time.Duration) {
+	const after = 64
+	gather := gatherTime + time.Duration(after*s.pace.block/s.pace.rate*float64(time.Second))
+	s.queue.Code(!s.o.Classic && s.roster.coded(now), min(gather, mostGather))
 }
 
 // wake puts a token where one fits.
@@ -116,8 +134,18 @@ func (s *Server) member(d *multicast.Datagram, ip [4]byte, p *wire.Packet) {
 	}
 	if m, ok := p.Join2(); ok {
 		to := s.joined(d, m.ID)
+		var blocks int32
+		if m.Blocks == wire.UnderstandsCoded {
+			s.mu.Lock()
+			s.roster.understands(ip, m.ID)
+			s.mu.Unlock()
+			// The answer to all may reach a real client: it has what that expects.
+			if to == d.From && !s.o.Classic {
+				blocks = wire.SendsCoded
+			}
+		}
 		s.answer(to, wire.Join2Reply{
-			ID: m.ID, ChunkBlocks: int32(s.o.Geometry.Blocks()), BlockSize: int32(s.o.Geometry.BlockSize()), Bytes: uint64(s.o.Size),
+			ID: m.ID, Blocks: blocks, ChunkBlocks: int32(s.o.Geometry.Blocks()), BlockSize: int32(s.o.Geometry.BlockSize()), Bytes: uint64(s.o.Size),
 		})
 		s.heartbeat(to, m.ID)
 	}

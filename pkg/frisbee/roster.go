@@ -16,8 +16,10 @@ const (
 type roster struct {
 	most    int
 	clients map[[4]byte]*member
-	joined  int // that have ever joined
-	here    int // joined and not left
+	joined  int           // that have ever joined
+	here    int           // joined and not left
+	classic int           // of those, that do not understand coded blocks
+	plain   time.Duration // until then none are sent: a stranger asked for blocks
 	swept   time.Duration
 }
 
@@ -29,6 +31,7 @@ type member struct {
 	gone   time.Duration // when it left
 	joined bool
 	left   bool
+	coded  bool   // understands coded blocks
 	lost   uint64 // blocks asked for that it ought to have, in the present round
 	total  uint64 // in earlier rounds
 }
@@ -56,12 +59,35 @@ func (r *roster) heard(ip [4]byte, now time.Duration) *member {
 // is back.
 func (r *roster) asked(ip [4]byte, now time.Duration) *member {
 	c := r.heard(ip, now)
+	if c == nil || !c.coded {
+		r.plain = now + forget
+	}
 	if c != nil && c.left && now-c.gone > belated {
 		c.left = false
-		r.here++
+		r.count(c, 1)
 	}
 	return c
 }
+
+// count counts a client that comes, or goes with -1.
+func (r *roster) count(c *member, n int) {
+	r.here += n
+	if !c.coded {
+		r.classic += n
+	}
+}
+
+// understands notes that a client that has joined understands coded blocks.
+func (r *roster) understands(ip [4]byte, id uint32) {
+	if c := r.clients[ip]; c != nil && c.joined && !c.left && c.id == id && !c.coded {
+		r.count(c, -1)
+		c.coded = true
+		r.count(c, 1)
+	}
+}
+
+// coded tells whether coded blocks are of use, and confuse nobody.
+func (r *roster) coded(now time.Duration) bool { return r.here > 1 && r.classic == 0 && now >= r.plain }
 
 // makeRoom forgets the clients that are silent for long. One that is not gone is
 // served like any other, and known again when it speaks.
@@ -73,7 +99,7 @@ func (r *roster) makeRoom(now time.Duration) bool {
 	for ip, c := range r.clients {
 		if now-c.last >= forget {
 			if c.joined && !c.left {
-				r.here--
+				r.count(c, -1)
 			}
 			delete(r.clients, ip)
 		}
@@ -87,11 +113,12 @@ func (r *roster) join(ip [4]byte, id uint32, now time.Duration) bool {
 	if c == nil || c.joined && !c.left && c.id == id {
 		return false
 	}
-	if !c.joined || c.left {
-		r.here++
+	if c.joined && !c.left {
+		r.count(c, -1)
 	}
 	r.joined++
 	*c = member{id: id, joined: true, since: stamp(now), last: now, total: c.total + c.lost}
+	r.count(c, 1)
 	return true
 }
 
@@ -102,7 +129,7 @@ func (r *roster) leave(ip [4]byte, id uint32, now time.Duration) bool {
 		return false
 	}
 	c.left, c.last, c.gone = true, now, now
-	r.here--
+	r.count(c, -1)
 	return true
 }
 

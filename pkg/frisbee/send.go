@@ -7,6 +7,7 @@ import (
 	"io"
 	"time"
 
+	"github.com/orbit-pxe/orbit/pkg/frisbee/queue"
 	"github.com/orbit-pxe/orbit/pkg/frisbee/wire"
 	"github.com/orbit-pxe/orbit/pkg/multicast"
 )
@@ -27,9 +28,9 @@ const (
 	mostAnswers   = 1000
 )
 
-// piece is a run of blocks, read from the file.
+// piece is a run of blocks, read from the file, or of coded ones.
 type piece struct {
-	wire.Request
+	queue.Work
 	data    []byte
 	headers []byte
 }
@@ -41,6 +42,7 @@ func (s *Server) newPiece() *piece {
 
 // read reads what is wanted, and hands it to the sender.
 func (s *Server) read(ctx context.Context, free <-chan *piece, to chan<- *piece) error {
+	x := newMixing(s)
 	for {
 		var p *piece
 		select {
@@ -51,16 +53,12 @@ func (s *Server) read(ctx context.Context, free <-chan *piece, to chan<- *piece)
 		if err := s.next(ctx, p); err != nil {
 			return err
 		}
-		off := int64(p.Chunk)*wire.ChunkSize + int64(p.First)*int64(s.o.Geometry.BlockSize())
-		size := int(p.Count) * s.o.Geometry.BlockSize()
-		n := int(min(int64(size), s.o.Size-off))
-		if err := s.readAt(ctx, p.data[:n], off); err != nil {
+		if p.Coded {
+			if err := x.mix(ctx, p); err != nil {
+				return err
+			}
+		} else if err := s.readBlocks(ctx, p); err != nil {
 			return err
-		}
-		clear(p.data[n:size])
-		p.headers = p.headers[:0]
-		for i := range p.Count {
-			p.headers = wire.AppendBlockHeader(p.headers, s.o.Geometry, s.from, p.Chunk, p.First+i)
 		}
 		select {
 		case <-ctx.Done():
@@ -70,8 +68,24 @@ func (s *Server) read(ctx context.Context, free <-chan *piece, to chan<- *piece)
 	}
 }
 
-// readAt reads from the file. One that is on a network may fail for a while.
+func (s *Server) readBlocks(ctx context.Context, p *piece) error {
+	off := int64(p.Chunk)*wire.ChunkSize + int64(p.First)*int64(s.o.Geometry.BlockSize())
+	if err := s.readAt(ctx, p.data[:int(p.Count)*s.o.Geometry.BlockSize()], off); err != nil {
+		return err
+	}
+	p.headers = p.headers[:0]
+	for i := range p.Count {
+		p.headers = wire.AppendBlockHeader(p.headers, s.o.Geometry, s.from, p.Chunk, p.First+i)
+	}
+	return nil
+}
+
+// readAt reads from the file, beyond whose end are zeros. One that is on a
+// network may fail for a while.
 func (s *Server) readAt(ctx context.Context, b []byte, off int64) error {
+	n := min(int64(len(b)), s.o.Size-off)
+	clear(b[n:])
+	b = b[:n]
 	for tries := 0; ; tries++ {
 		got, err := s.o.File.ReadAt(b, off)
 		if got == len(b) {
@@ -95,34 +109,44 @@ func (s *Server) next(ctx context.Context, p *piece) error {
 	most := pieceSize / s.o.Geometry.BlockSize()
 	for {
 		s.mu.Lock()
-		r, ok := s.queue.Next(most)
 		now := s.now()
+		s.code(now)
+		w, ok := s.queue.Next(now, most)
+		due, held := s.queue.Due()
 		if ok {
 			s.busy = now
 			// A repair hardly ever begins like this.
-			if r.First == 0 && int(r.Count) == min(most, s.layout.Len(r.Chunk)) {
-				s.seen[r.Chunk] = stamp(now)
+			if !w.Coded && w.First == 0 && int(w.Count) == min(most, s.layout.Len(w.Chunk)) {
+				s.seen[w.Chunk] = stamp(now)
 			}
 		}
 		s.mu.Unlock()
 		if ok {
-			p.Request = r
+			p.Work = w
 			return nil
+		}
+		var ripe <-chan time.Time
+		if held {
+			ripe = time.After(max(due-now, 0))
 		}
 		select {
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		case <-s.work:
+		case <-ripe:
 		}
 	}
 }
 
 // packets appends the blocks of a piece from the first on.
 func (s *Server) packets(pkts []multicast.Packet, p *piece, first, n int) []multicast.Packet {
-	size := s.o.Geometry.BlockSize()
+	size, head := s.o.Geometry.BlockSize(), wire.BlockHeaderLen
+	if p.Coded {
+		head = s.o.Geometry.CodedLen()
+	}
 	for i := first; i < first+n; i++ {
 		pkts = append(pkts, multicast.Packet{
-			Header: p.headers[i*wire.BlockHeaderLen:][:wire.BlockHeaderLen], Data: p.data[i*size:][:size],
+			Header: p.headers[i*head:][:head], Data: p.data[i*size:][:size],
 		})
 	}
 	return pkts
@@ -238,6 +262,10 @@ func (s *Server) sendReplies(ctx context.Context) error {
 			return nil
 		} else if s.answered.n > directAnswers {
 			r.to = s.conn.Peer()
+			if m, ok := r.m.(wire.Join2Reply); ok {
+				m.Blocks = 0
+				r.m = m
+			}
 		}
 		b := r.m.Append(nil, s.o.Geometry, s.from)
 		_, err := s.conn.SendTo(short, r.to, []multicast.Packet{{Data: b}})

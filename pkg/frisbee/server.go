@@ -56,6 +56,8 @@ type ServerOptions struct {
 	Event func(Event)
 	Log   *slog.Logger // nil is silent
 
+	// Classic repairs as the real server does, never by coded blocks.
+	Classic bool
 	// Plain sends each block by a system call of its own: to compare with, and
 	// for drivers that get the rest wrong.
 	Plain bool

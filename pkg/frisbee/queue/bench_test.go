@@ -13,7 +13,7 @@ func BenchmarkMerge(b *testing.B) {
 	var datagrams [][]byte
 	for c := range 100 {
 		datagrams = append(datagrams, want(c, [2]int{c, 3}, [2]int{500, 1}).Append(nil, wire.Standard, [4]byte{10, 0, 0, 1}))
-		q.Add(whole(c))
+		q.Add(0, whole(c))
 	}
 	b.ReportAllocs()
 	for i := 0; b.Loop(); i++ {
@@ -22,7 +22,7 @@ func BenchmarkMerge(b *testing.B) {
 			b.Fatal(err)
 		}
 		m, _ := p.Wanted()
-		if _, err := q.Add(&m); err != nil {
+		if _, err := q.Add(0, &m); err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -35,9 +35,9 @@ func BenchmarkServe(b *testing.B) {
 	b.ReportAllocs()
 	for i := 0; b.Loop(); i++ {
 		m.Chunk = int32(i % 100)
-		q.Add(m)
+		q.Add(0, m)
 		for range 32 {
-			q.Next(32)
+			q.Next(0, 32)
 		}
 	}
 }
@@ -48,10 +48,10 @@ func TestNoAllocations(t *testing.T) {
 	f := func() {
 		m.Chunk = int32(i % 100)
 		i++
-		q.Add(m)
-		q.Add(m)
-		q.Next(32)
-		q.Next(32)
+		q.Add(0, m)
+		q.Add(0, m)
+		q.Next(0, 32)
+		q.Next(0, 32)
 	}
 	for range 200 {
 		f()

@@ -141,12 +141,12 @@ func TestModel(t *testing.T) {
 		owed := map[[2]int]bool{}
 		step := func(i int) bool {
 			n := 1 + r.IntN(200)
-			got, ok := q.Next(n)
+			got, ok := q.Next(0, n)
 			want := m.next(n)
 			if ok != (want != nil) || ok && (int(got.Chunk) != m.chunk || int(got.First) != want[0] || int(got.Count) != len(want)) {
 				t.Fatalf("seed %d, step %d: next %d is %v of chunk %d, want %v of %d", seed, i, n, got, got.Chunk, want, m.chunk)
 			}
-			if ok && l.CheckRequest(got) != nil {
+			if ok && l.CheckRequest(got.Request) != nil {
 				t.Fatalf("seed %d, step %d: %v is not in the file", seed, i, got)
 			}
 			for b := range int(got.Count) {
@@ -160,7 +160,7 @@ func TestModel(t *testing.T) {
 				continue
 			}
 			p, blocks := random(r, l)
-			got, err := q.Add(p)
+			got, err := q.Add(0, p)
 			if want := m.add(int(p.Chunk), blocks); got != want || err != nil {
 				t.Fatalf("seed %d, step %d: outcome %d, %v, want %d", seed, i, got, err, want)
 			}

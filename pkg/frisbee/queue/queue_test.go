@@ -51,14 +51,14 @@ func take(next int, runs ...run) step { return step{next: next, runs: runs} }
 func (s step) do(t *testing.T, i int, q *Queue) {
 	t.Helper()
 	if s.add != nil {
-		if got, err := q.Add(s.add); got != s.want || err != nil {
+		if got, err := q.Add(0, s.add); got != s.want || err != nil {
 			t.Errorf("step %d: outcome %d, %v, want %d", i, got, err, s.want)
 		}
 		return
 	}
 	var got []run
 	for range s.runs {
-		if r, ok := q.Next(s.next); ok {
+		if r, ok := q.Next(0, s.next); ok {
 			got = append(got, run{int(r.Chunk), int(r.First), int(r.Count)})
 		} else {
 			got = append(got, run{-1})
@@ -157,7 +157,7 @@ func TestRefused(t *testing.T) {
 		{"beyond the short chunk", want(2, [2]int{100, 1}), wire.ErrBlock},
 		{"the short chunk as if it were whole", whole(2), wire.ErrBlock},
 	} {
-		if got, err := q.Add(c.m); got != Refused || !errors.Is(err, c.want) {
+		if got, err := q.Add(0, c.m); got != Refused || !errors.Is(err, c.want) {
 			t.Errorf("%s: %d, %v, want %v", c.name, got, err, c.want)
 		}
 	}
@@ -194,7 +194,7 @@ func TestStats(t *testing.T) {
 	} {
 		s.do(t, i, q)
 	}
-	want := Stats{Appended: 3, Merged: 2, Dropped: 1, Full: 1, Retries: 5, Losses: 2, Asked: 2059, Repairs: 11, Sent: 1027}
+	want := Stats{Appended: 3, Merged: 2, Dropped: 1, Full: 1, Retries: 5, Losses: 2, Asked: 2059, Repairs: 11, Sent: 1027, Wanted: 1029}
 	if diff := cmp.Diff(want, q.Stats()); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
@@ -211,9 +211,9 @@ func TestMemory(t *testing.T) {
 			if i < 4*chunks {
 				chunk = i % chunks
 			}
-			q.Add(want(chunk, [2]int{r.IntN(1024), 1 + r.IntN(100)}))
+			q.Add(0, want(chunk, [2]int{r.IntN(1024), 1 + r.IntN(100)}))
 			if i%3 == 0 {
-				q.Next(32)
+				q.Next(0, 32)
 			}
 		}
 		if len(q.entries) > c.most || q.Entries() > c.most {

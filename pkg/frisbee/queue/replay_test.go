@@ -48,14 +48,14 @@ func TestReplay(t *testing.T) {
 					asked[0], asked[1] = asked[1], asked[0]
 				}
 				for i := range asked {
-					if _, err := q.Add(&asked[i]); err != nil {
+					if _, err := q.Add(0, &asked[i]); err != nil {
 						t.Errorf("frame %d: %v", f.Number, err)
 					}
 				}
 				asked = asked[:0]
 				want = append(want, wire.Request{Chunk: m.Chunk, First: m.Index, Count: 1})
-				if r, ok := q.Next(1); ok {
-					got = append(got, r)
+				if r, ok := q.Next(0, 1); ok {
+					got = append(got, r.Request)
 				}
 			}
 			if diff := cmp.Diff(want, got); diff != "" || q.Blocks() != 0 {

@@ -16,6 +16,8 @@ type Stats struct {
 	Asked   uint64 // blocks, in all requests that were not refused
 	Repairs uint64 // those of requests for a part of a chunk
 	Sent    uint64 // blocks
+	Coded   uint64 // of those
+	Wanted  uint64 // blocks to send by what was asked for, where a request came that wanted more than others
 }
 
 func (s *Stats) count(o Outcome) {

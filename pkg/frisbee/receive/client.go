@@ -47,6 +47,8 @@ type Client struct {
 	filling   int // slots in that state
 	empty     int // slots in that state
 	muted     bool
+	coding    bool   // what is asked for is believed to come coded
+	sum       []byte // of one block
 	count     Counters
 
 	idle    int           // classic: ticks until it asks
@@ -73,7 +75,7 @@ func New(o Options) (*Client, error) {
 		chunks: make([]chunk, n), order: newOrder(n, o.Run, o.Random),
 		slots: make([]slot, min(int64(o.Buffers), n)), idle: 1,
 	}
-	c.empty = len(c.slots)
+	c.empty, c.coding, c.sum = len(c.slots), o.Coded && o.Eager, make([]byte, c.blockSize)
 	for k := range c.chunks {
 		if o.Want == nil || o.Want(int32(k)) {
 			c.chunks[k].flags = wanted

@@ -11,8 +11,10 @@ const (
 	// over a chunk counts as ended: what is late by less is only reordered.
 	window = 32
 	// skew is by how much requests of different senders may reach the server in
-	// another order than they reach us, ms.
-	skew = 4
+	// another order than they reach us, ms. A server that codes holds requests
+	// back that have had their turn, for heldBack more and two windows.
+	skew     = 4
+	heldBack = 16
 	// horizon is for how long the server is to have work.
 	horizon = 50 * time.Millisecond
 	// maxQueue bounds the chunks that are believed to wait at the server.
@@ -118,17 +120,17 @@ func (c *Client) lookSlots(now time.Duration, silence bool) {
 		if s.state != filling {
 			continue
 		}
-		if s.left() > 0 && !silence && e.heard-s.heard < window {
+		if (s.left() > 0 || s.batch > 0) && !silence && e.heard-s.heard < window {
 			continue
 		}
 		s.end()
+		s.batch = 0
 		st := &c.chunks[s.chunk]
 		if st.at == 0 || c.passedBy(now, st) {
-			s.asked = wire.Bitmap{}
+			s.asked, s.promised = wire.Bitmap{}, 0
 			st.at = 0
 		}
-		need := s.missing
-		need.AndNot(&s.asked)
+		need := c.lacks(s)
 		switch {
 		case need.Empty():
 			s.due = 0

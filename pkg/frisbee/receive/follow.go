@@ -16,7 +16,9 @@ func (c *Client) pass(now time.Duration, k int32, index int) {
 		if index < s.cursor {
 			c.behind(s, index)
 		}
-		begins = s.cursor == 0
+		if begins = s.cursor == 0; begins && s.promised > 0 {
+			c.coding = false // if it is again, that will show
+		}
 		s.advance(index, e.heard)
 	}
 	if begins {
@@ -90,6 +92,7 @@ func (c *Client) note(now time.Duration, k int32, blocks *wire.Bitmap) {
 	e, st := &c.eager, &c.chunks[k]
 	if s := c.slotOf(k); s != nil {
 		s.asked.Or(blocks)
+		c.promise(s, blocks.Count())
 	} else if st.lacks() && !st.is(queued) && len(e.queue) < maxQueue && blocks.Count() == c.layout.Len(k) {
 		st.flags |= queued
 		e.queue = append(e.queue, k)
@@ -102,7 +105,7 @@ func (c *Client) note(now time.Duration, k int32, blocks *wire.Bitmap) {
 // passedBy tells whether the server must have come by what was asked of a
 // chunk, or it was so long ago that it does not matter.
 func (c *Client) passedBy(now time.Duration, st *chunk) bool {
-	return st.at != 0 && (st.at+skew < c.eager.served || stamp(now)-st.at >= uint32(c.o.Redo/time.Millisecond))
+	return st.at != 0 && (st.at+c.skew() < c.eager.served || stamp(now)-st.at >= uint32(c.o.Redo/time.Millisecond))
 }
 
 // measure keeps the mean time between blocks.

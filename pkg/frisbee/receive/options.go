@@ -35,6 +35,10 @@ type Options struct {
 	// Eager asks for what is lost as soon as that shows, not when all is quiet.
 	Eager   bool
 	HoldOff time.Duration // most that an eager request waits for another's; 5 ms
+
+	// Coded: the server has said that it may send coded blocks. An eager client
+	// then waits for what others ask for, if it is as much as it lacks itself.
+	Coded bool
 }
 
 // withDefaults fills in what is not set and bounds what is.

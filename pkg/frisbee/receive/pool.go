@@ -32,6 +32,11 @@ type slot struct {
 	cursor int           // after the last block seen in the pass going on, 0 if none is
 	heard  uint64        // the client's count of blocks when it saw that one
 	due    time.Duration // when to ask for what is missing, 0 if not planned
+
+	// Of coded blocks:
+	system   *system // nil until one came
+	batch    int     // how many are to follow at once
+	promised int     // blocks that somebody asked for who will get coded ones, and we with it; less than 0 if plain ones are to come
 }
 
 // Chunk is a complete chunk. Its data belongs to who took it until it is given
@@ -68,7 +73,8 @@ func (c *Client) claim(k int32, index int) *slot {
 	if data == nil {
 		data = make([]byte, wire.ChunkSize)
 	}
-	*s = slot{state: filling, chunk: k, data: data, dubious: st.is(dropped)}
+	s.system.reset()
+	*s = slot{state: filling, chunk: k, data: data, dubious: st.is(dropped), system: s.system}
 	s.lacks = c.layout.Len(k)
 	s.missing.SetRange(0, s.lacks)
 	st.flags &^= dropped
@@ -99,11 +105,19 @@ func (c *Client) slotOf(k int32) *slot {
 
 // put stores a missing block, and hands the chunk over if it was the last one.
 func (c *Client) put(s *slot, index int, data []byte) (complete bool) {
-	copy(s.data[index*c.blockSize:], data)
+	blocks, moved := c.yield(s, index)
+	n := copy(c.block(s, index), data)
+	clear(c.block(s, index)[n:])
 	s.missing.Clear(index)
-	if s.lacks--; s.lacks > 0 {
-		return false
+	s.lacks--
+	if moved {
+		c.insert(s, &blocks)
 	}
+	return c.settle(s)
+}
+
+// complete hands a chunk over.
+func (c *Client) complete(s *slot) {
 	st := &c.chunks[s.chunk]
 	c.ready = append(c.ready, st.slot-1)
 	st.slot, st.at = 0, 0
@@ -111,7 +125,6 @@ func (c *Client) put(s *slot, index int, data []byte) (complete bool) {
 	s.state, s.dubious = ready, false
 	c.filling--
 	c.lacking--
-	return true
 }
 
 // Chunk is the next complete chunk.

@@ -69,7 +69,7 @@ func TestRooms(t *testing.T) {
 				if loss <= 0.01 && slower > 1.5 {
 					t.Errorf("%s: took %.2f of the time of one client; want at most 1.5", name, slower)
 				}
-				if paced := time.Duration(res.server.Sent/burst) * 2 * ms; o.Eager && res.last > paced*23/20+100*ms {
+				if paced := time.Duration(res.sent/burst) * 2 * ms; o.Eager && res.last > paced*23/20+100*ms {
 					t.Errorf("%s: took %v where sending takes %v", name, res.last, paced)
 				}
 			}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/orbit-pxe/orbit/pkg/frisbee/internal/sim"
+	"github.com/orbit-pxe/orbit/pkg/frisbee/queue"
 	"github.com/orbit-pxe/orbit/pkg/frisbee/wire"
 )
 
@@ -45,6 +46,9 @@ func (n *node) Packet(now time.Duration, d []byte) {
 	case wire.KindRequest:
 		r, _ := p.Request()
 		n.c.Request(now, r)
+	case wire.KindCoded:
+		m, _ := p.Coded()
+		n.c.Coded(now, &m)
 	case wire.KindPartial:
 		r, _ := p.Partial()
 		n.c.Partial(now, &r)
@@ -116,6 +120,7 @@ type room struct {
 	kill    map[int]time.Duration
 	prepare func(*sim.Net)
 	limit   time.Duration
+	coded   bool // the server is ours
 }
 
 type result struct {
@@ -123,7 +128,7 @@ type result struct {
 	last     time.Duration
 	requests int
 	nodes    []*node
-	server   *sim.Server
+	sent     int
 }
 
 func (r room) run(t *testing.T) result {
@@ -141,12 +146,17 @@ func (r room) run(t *testing.T) result {
 		r.burst = 16
 	}
 	srv := &sim.Server{Net: net, Layout: layout, File: file, Burst: r.burst, Interval: 2 * time.Millisecond}
+	if r.coded {
+		srv.Queue = queue.New(layout, 0)
+		srv.Mixer = queue.NewMixer(layout.Geometry, net.Rand)
+		r.o.Coded = true
+	}
 	rx := r.rx
 	srv.Start(sim.Link{Loss: rx.Loss, Burst: rx.Burst, Delay: rx.Delay, Jitter: rx.Jitter}, r.server)
 	if r.prepare != nil {
 		r.prepare(net)
 	}
-	res := result{server: srv}
+	res := result{}
 	left := 0
 	for i := range r.clients {
 		n := &node{t: t, net: net, geometry: r.o.Geometry, file: file, got: map[int32]bool{}}
@@ -199,6 +209,7 @@ func (r room) run(t *testing.T) result {
 		res.last = max(res.last, n.start+n.finished)
 		res.requests += n.sent
 	}
+	res.sent = srv.Sent
 	res.ratio = float64(srv.Sent) / float64(layout.Blocks)
 	return res
 }

@@ -9,6 +9,8 @@ import (
 // Counters tell what happened so far.
 type Counters struct {
 	Useful   uint64 // blocks taken
+	Coded    uint64 // coded blocks taken
+	Solved   uint64 // blocks computed from those
 	Supplied uint64 // blocks taken from elsewhere
 	DupDone  uint64 // blocks of complete chunks
 	DupOpen  uint64 // blocks that a chunk being filled had

@@ -12,8 +12,9 @@ import (
 func FuzzParse(f *testing.F) {
 	for _, g := range []Geometry{Standard, Jumbo} {
 		for _, m := range []Message{
-			Join{1}, JoinReply{3072}, Join2{1, 1024, 1024}, Join2Reply{1, 0, 1024, 1024, 5 << 20}, Leave{1, 2}, Leave2{1, 2, stats},
+			Join{1}, JoinReply{3072}, Join2{1, UnderstandsCoded, 1024, 1024}, Join2Reply{1, 0, 1024, 1024, 5 << 20}, Leave{1, 2}, Leave2{1, 2, stats},
 			Block{1, 2, []byte("data")}, Request{1, 0, int32(g.Blocks())}, Partial{1, 1, bitmap(5, 6, 100)},
+			Coded{1, 2, bitmap(0, 3, 127), []byte("sum")},
 			Progress{What: 1}, ProgressReply{ID: 1, What: 3, Stats: stats}, ProgressReply{ID: 1},
 		} {
 			f.Add(m.Append(nil, g, node11), g == Jumbo, uint64(3<<20))
@@ -44,7 +45,7 @@ func FuzzParse(f *testing.F) {
 		same := len(raw)
 		switch p.Kind {
 		case KindJoin2:
-			same = 20 // a request has nothing to say about the file
+			same = 24 // a request has nothing to say about the file
 		case KindLeave2, KindProgress:
 			same = min(same, len(raw)-statsLen+statsUsed)
 		}
@@ -58,6 +59,16 @@ func FuzzParse(f *testing.F) {
 		if b, ok := p.Block(); ok && l.CheckBlock(b) == nil {
 			if off := int64(b.Chunk)*ChunkSize + int64(b.Index)*int64(g.BlockSize()); off < 0 || uint64(off) >= size {
 				t.Fatalf("block at %d of %d bytes", off, size)
+			}
+		}
+		if c, ok := p.Coded(); ok && l.CheckCoded(&c) == nil {
+			if c.Blocks.Empty() || len(c.Data) != g.BlockSize() {
+				t.Fatalf("a sum of %d blocks has %d bytes", c.Blocks.Count(), len(c.Data))
+			}
+			for first, n := range c.Blocks.Runs() {
+				if end := int64(c.Chunk)*int64(g.Blocks()) + int64(first+n); end > l.Blocks {
+					t.Fatalf("sum of blocks up to %d of %d", end, l.Blocks)
+				}
 			}
 		}
 		if w, ok := p.Wanted(); ok {

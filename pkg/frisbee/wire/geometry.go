@@ -32,7 +32,7 @@ func (g Geometry) BitmapSize() int { return g.Blocks() / 8 }
 // MaxPacket is the longest UDP payload a peer sends, in bytes. A buffer of this
 // length cuts off nothing that matters.
 func (g Geometry) MaxPacket() int {
-	return max(BlockHeaderLen+g.BlockSize(), HeaderLen+progressLen+progressMore)
+	return max(g.CodedLen()+g.BlockSize(), HeaderLen+progressLen+progressMore)
 }
 
 // other is the geometry a peer has that does not have this one.

@@ -15,6 +15,7 @@ type JoinReply struct {
 // Join2 asks for the size of the file and how it is cut.
 type Join2 struct {
 	ID          uint32 // of the client, random
+	Blocks      int32  // UnderstandsCoded, or 0
 	ChunkBlocks int32  // blocks of a chunk, wanted
 	BlockSize   int32  // bytes of a block, wanted
 }
@@ -22,7 +23,7 @@ type Join2 struct {
 // Join2Reply answers a Join2.
 type Join2Reply struct {
 	ID          uint32 // of the client that asked
-	Blocks      int32  // 0 from all known servers
+	Blocks      int32  // SendsCoded, or 0 as from all real servers
 	ChunkBlocks int32  // blocks of a chunk
 	BlockSize   int32  // bytes of a block
 	Bytes       uint64 // of the file
@@ -62,7 +63,7 @@ func (p *Packet) Join2() (Join2, bool) {
 	if !p.is(KindJoin2, TypeRequest) {
 		return Join2{}, false
 	}
-	return Join2{uint32(i32(p.body)), i32(p.body[8:]), i32(p.body[12:])}, true
+	return Join2{uint32(i32(p.body)), i32(p.body[4:]), i32(p.body[8:]), i32(p.body[12:])}, true
 }
 
 // Join2Reply gives the fields of a JOIN2 reply. What they say of the file is
@@ -105,7 +106,7 @@ func (m JoinReply) Append(dst []byte, _ Geometry, from [4]byte) []byte {
 
 // Append appends the packet.
 func (m Join2) Append(dst []byte, _ Geometry, from [4]byte) []byte {
-	return appendJoin2(dst, TypeRequest, Join2Reply{ID: m.ID, ChunkBlocks: m.ChunkBlocks, BlockSize: m.BlockSize}, from)
+	return appendJoin2(dst, TypeRequest, Join2Reply{ID: m.ID, Blocks: m.Blocks, ChunkBlocks: m.ChunkBlocks, BlockSize: m.BlockSize}, from)
 }
 
 // Append appends the packet.

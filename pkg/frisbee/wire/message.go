@@ -27,6 +27,8 @@ func (p *Packet) Message() Message {
 		return either(p, p.Join2, p.Join2Reply)
 	case KindProgress:
 		return either(p, p.Progress, p.ProgressReply)
+	case KindCoded:
+		return either(p, p.Coded, p.Coded)
 	}
 	return nil
 }

@@ -39,6 +39,9 @@ const (
 	KindPartial  Kind = 6 // Partial
 	KindJoin2    Kind = 7 // Join2, Join2Reply
 	KindProgress Kind = 8 // Progress, ProgressReply
+
+	// KindCoded is ours: Coded. Real peers take it for a bad packet, and log it.
+	KindCoded Kind = 0xC0
 )
 
 // String is the name of the kind in the protocol.
@@ -60,6 +63,8 @@ func (k Kind) String() string {
 		return "JOIN2"
 	case KindProgress:
 		return "PROGRESS"
+	case KindCoded:
+		return "CODED"
 	}
 	return "unknown"
 }
@@ -89,7 +94,7 @@ func Parse(d []byte, g Geometry) (Packet, error) {
 		return Packet{}, ErrCut
 	case typ != uint32(TypeRequest) && typ != uint32(TypeReply):
 		return Packet{}, ErrType
-	case kind < uint32(KindJoin) || kind > uint32(KindProgress):
+	case kind < uint32(KindJoin) || kind > uint32(KindProgress) && kind != uint32(KindCoded):
 		return Packet{}, ErrKind
 	}
 	p := Packet{Type(typ), Kind(kind), [4]byte(d[12:16]), g, d[HeaderLen : HeaderLen+n : HeaderLen+n]}
@@ -114,6 +119,8 @@ func (k Kind) least(g Geometry) int {
 		return leave2Len
 	case KindPartial:
 		return blockFields + g.BitmapSize()
+	case KindCoded:
+		return blockFields + g.BitmapSize() + g.BlockSize()
 	case KindJoin2:
 		return join2Len
 	}
@@ -125,7 +132,7 @@ func (p *Packet) check() error {
 	g, b := p.geometry, p.body
 	// Peers of the two geometries may hear each other. What is exactly of the
 	// other's size is not data that happens to be longer.
-	if (p.Kind == KindBlock || p.Kind == KindPartial) && len(b) == p.Kind.least(g.other()) {
+	if (p.Kind == KindBlock || p.Kind == KindPartial || p.Kind == KindCoded) && len(b) == p.Kind.least(g.other()) {
 		return ErrGeometry
 	}
 	if len(b) < p.Kind.least(g) {
@@ -154,9 +161,12 @@ func (p *Packet) check() error {
 		case first < 0 || first+n > int64(g.Blocks()):
 			return ErrBlock
 		}
-	case KindPartial:
+	case KindPartial, KindCoded:
 		if i32(b) < 0 {
 			return ErrChunk
+		}
+		if p.Kind == KindCoded && i32(b[4:]) < 0 {
+			return ErrCount
 		}
 		var m Bitmap
 		if m.load(b[blockFields:][:g.BitmapSize()]); m.Empty() {
@@ -194,7 +204,7 @@ func (p *Packet) CheckSource(ip, group [4]byte) error {
 // servers, its own or another's, nor on data.
 func (p *Packet) ForServer() bool {
 	switch p.Kind {
-	case 0, KindBlock:
+	case 0, KindBlock, KindCoded:
 		return false
 	case KindProgress:
 		return p.Type == TypeReply
@@ -208,7 +218,7 @@ func (p *Packet) ForClient() bool {
 	switch p.Kind {
 	case KindJoin, KindJoin2:
 		return p.Type == TypeReply
-	case KindBlock, KindRequest, KindPartial, KindProgress:
+	case KindBlock, KindCoded, KindRequest, KindPartial, KindProgress:
 		return p.Type == TypeRequest
 	}
 	return false

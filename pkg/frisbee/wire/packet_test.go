@@ -91,7 +91,7 @@ func TestRoundTrip(t *testing.T) {
 	}{
 		{"join", Standard, KindJoin, 20, Join{math.MaxUint32}},
 		{"join reply", Standard, KindJoin, 20, JoinReply{math.MaxInt32}},
-		{"join2", Standard, KindJoin2, 40, Join2{1, 1024, 1024}},
+		{"join2", Standard, KindJoin2, 40, Join2{1, UnderstandsCoded, 1024, 1024}},
 		{"join2 reply", Jumbo, KindJoin2, 40, Join2Reply{2, 0, 128, 8192, 1<<40 + 1}},
 		{"leave", Standard, KindLeave, 24, Leave{3, -1}},
 		{"leave2", Standard, KindLeave2, 1052, Leave2{3, 77, stats}},
@@ -101,6 +101,8 @@ func TestRoundTrip(t *testing.T) {
 		{"jumbo request", Jumbo, KindRequest, 28, Request{5, 0, 128}},
 		{"prequest", Standard, KindPartial, 152, Partial{5, 1, bitmap(0, 63, 64, 1023)}},
 		{"jumbo prequest", Jumbo, KindPartial, 40, Partial{5, -1, bitmap(0, 127)}},
+		{"coded", Standard, KindCoded, 1176, Coded{5, 0, bitmap(0, 63, 64, 1023), bytes.Repeat([]byte{1}, 1024)}},
+		{"jumbo coded", Jumbo, KindCoded, 8232, Coded{math.MaxInt32, math.MaxInt32, bitmap(127), bytes.Repeat([]byte{1}, 8192)}},
 		{"progress", Standard, KindProgress, 32, Progress{0, [4]byte{}, 10, ProgressSummary, 1}},
 		{"progress stop", Standard, KindProgress, 32, Progress{9, [4]byte{}, 0, 0, 0xffff}},
 		{"progress reply", Standard, KindProgress, 1076, ProgressReply{9, node11, 1 << 31, ProgressSummary | ProgressStats, 2, 3, 4, 5 << 40, stats}},
@@ -153,7 +155,7 @@ func TestRefused(t *testing.T) {
 		b[off], b[off+1], b[off+2], b[off+3] = byte(v), byte(v>>8), byte(v>>16), byte(v>>24)
 		return b
 	}
-	block := Block{}
+	block, coded := Block{}, Coded{Blocks: bitmap(1)}
 	for _, c := range []struct {
 		name string
 		b    []byte
@@ -192,6 +194,12 @@ func TestRefused(t *testing.T) {
 		{"block to a jumbo peer", block.Append(nil, Standard, server), Jumbo, ErrGeometry},
 		{"jumbo prequest to a standard peer", Partial{Blocks: bitmap(1)}.Append(nil, Jumbo, node11), Standard, ErrGeometry},
 		{"prequest to a jumbo peer", Partial{Blocks: bitmap(1)}.Append(nil, Standard, node11), Jumbo, ErrGeometry},
+		{"short coded", with(coded, Standard, 8, 1159), Standard, ErrSize},
+		{"coded, chunk -1", with(coded, Standard, 16, math.MaxUint32), Standard, ErrChunk},
+		{"coded, -1 to follow", with(coded, Standard, 20, math.MaxUint32), Standard, ErrCount},
+		{"coded, of nothing", Coded{}.Append(nil, Standard, server), Standard, ErrEmpty},
+		{"jumbo coded to a standard peer", coded.Append(nil, Jumbo, server), Standard, ErrGeometry},
+		{"coded to a jumbo peer", coded.Append(nil, Standard, server), Jumbo, ErrGeometry},
 		{"request, chunk -1", Request{-1, 0, 1}.Append(nil, Standard, node11), Standard, ErrChunk},
 		{"number 0", request(0, 0), Standard, ErrEmpty},
 		{"number -1", request(0, -1), Standard, ErrCount},
@@ -275,13 +283,13 @@ func TestRoles(t *testing.T) {
 // TestWrongKind asks each packet for what it is not.
 func TestWrongKind(t *testing.T) {
 	for _, m := range []Message{
-		Join{}, JoinReply{}, Join2{}, Join2Reply{}, Leave{}, Leave2{}, Block{}, Request{0, 0, 1}, Partial{Blocks: bitmap(1)}, Progress{}, ProgressReply{},
+		Join{}, JoinReply{}, Join2{}, Join2Reply{}, Leave{}, Leave2{}, Block{}, Request{0, 0, 1}, Partial{Blocks: bitmap(1)}, Progress{}, ProgressReply{}, Coded{Blocks: bitmap(1)},
 	} {
 		p := parse(t, m.Append(nil, Standard, node11), Standard)
 		n := 0
 		for _, ok := range []bool{
 			is(p.Join()), is(p.JoinReply()), is(p.Join2()), is(p.Join2Reply()), is(p.Leave()), is(p.Leave2()), is(p.Block()),
-			is(p.Request()), is(p.Partial()), is(p.Wanted()), is(p.Progress()), is(p.ProgressReply()),
+			is(p.Request()), is(p.Partial()), is(p.Wanted()), is(p.Progress()), is(p.ProgressReply()), is(p.Coded()),
 		} {
 			if ok {
 				n++

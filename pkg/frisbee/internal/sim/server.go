@@ -3,6 +3,7 @@ package sim
 import (
 	"time"
 
+	"github.com/orbit-pxe/orbit/pkg/frisbee/queue"
 	"github.com/orbit-pxe/orbit/pkg/frisbee/wire"
 )
 
@@ -16,8 +17,14 @@ type Server struct {
 	Interval time.Duration // of bursts
 
 	Sent    int // blocks
+	Sums    int // of those, coded
 	Asked   int // requests that came
 	Retries int // requests of chunks not queued that were marked as repeated
+
+	// Queue, if there is one, makes it a server of ours, which codes by Mixer.
+	Queue *queue.Queue
+	Mixer *queue.Mixer
+	work  queue.Work // not sent yet
 
 	id    int
 	queue []entry
@@ -49,7 +56,12 @@ func (s *Server) Packet(now time.Duration, d []byte) {
 		return
 	}
 	s.Asked++
-	s.add(&m)
+	if s.Queue != nil {
+		s.Queue.Code(true, gather)
+		s.Queue.Add(now, &m)
+	} else {
+		s.add(&m)
+	}
 	if !s.busy {
 		s.busy = true
 		s.Net.WakeAt(s.id, now+time.Millisecond) // the real one polls
@@ -85,12 +97,58 @@ func (s *Server) add(m *wire.Partial) {
 // Wake sends a burst.
 func (s *Server) Wake(now time.Duration) {
 	for range s.Burst {
-		if !s.step() {
+		if s.Queue != nil && !s.ours(now) || s.Queue == nil && !s.step() {
+			if due, ok := s.due(); ok {
+				s.Net.WakeAt(s.id, max(due, now+time.Millisecond))
+				return
+			}
 			s.busy = false
 			return
 		}
 	}
 	s.Net.WakeAt(s.id, now+s.Interval)
+}
+
+// gather is what the server of ours waits for requests for a chunk.
+const gather = 15 * time.Millisecond
+
+func (s *Server) due() (time.Duration, bool) {
+	if s.Queue == nil {
+		return 0, false
+	}
+	return s.Queue.Due()
+}
+
+// ours sends the next block or sum, if there is one.
+func (s *Server) ours(now time.Duration) bool {
+	w := &s.work
+	if w.Count == 0 {
+		var ok bool
+		if *w, ok = s.Queue.Next(now, 8); !ok {
+			*w = queue.Work{}
+			return false
+		}
+	}
+	w.Count--
+	s.Sent++
+	g := s.Layout.Geometry
+	size := g.BlockSize()
+	off := int(w.Chunk) * wire.ChunkSize
+	if !w.Coded {
+		off += int(w.First) * size
+		b := wire.Block{Chunk: w.Chunk, Index: w.First, Data: s.File[off:min(off+size, len(s.File))]}
+		s.Net.Multicast(s.id, b.Append(make([]byte, 0, wire.BlockHeaderLen+size), g, [4]byte{}))
+		w.First++
+		return true
+	}
+	chunk := make([]byte, s.Layout.Len(w.Chunk)*size)
+	copy(chunk, s.File[off:])
+	m := wire.Coded{Chunk: w.Chunk, Left: w.Count + int32(w.Left), Data: make([]byte, size)}
+	s.Mixer.Batch(int(m.Left) + 1)
+	m.Blocks = s.Mixer.Mix(m.Data, chunk)
+	s.Sums++
+	s.Net.Multicast(s.id, m.Append(make([]byte, 0, g.CodedLen()+size), g, [4]byte{}))
+	return true
 }
 
 // step sends the next block, if there is one.
