@@ -62,12 +62,16 @@ func imageHelp(w io.Writer) error {
 	return t.Flush()
 }
 
-// imageFlags makes the flags of a verb. what explains it.
 func imageFlags(stdout io.Writer, name, args, what string) *flag.FlagSet {
-	f := flag.NewFlagSet("orbit image "+name, flag.ContinueOnError)
+	return verbFlags(stdout, "image "+name, args, what)
+}
+
+// verbFlags makes the flags of a verb. what explains it.
+func verbFlags(stdout io.Writer, name, args, what string) *flag.FlagSet {
+	f := flag.NewFlagSet("orbit "+name, flag.ContinueOnError)
 	f.SetOutput(io.Discard)
 	f.Usage = func() {
-		fmt.Fprintf(stdout, "usage: orbit image %s %s\n\n%s\n", name, args, what)
+		fmt.Fprintf(stdout, "usage: orbit %s %s\n\n%s\n", name, args, what)
 		f.SetOutput(stdout)
 		f.PrintDefaults()
 		f.SetOutput(io.Discard)

@@ -10,6 +10,8 @@ import (
 
 func moreImageVerbs() []verb { return nil }
 
+func moreVerbs() []verb { return nil }
+
 // inspectFlags are those for other images than Orbit's, of which a node knows
 // nothing.
 type inspectFlags struct{}

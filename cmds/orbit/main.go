@@ -54,7 +54,7 @@ type verb struct {
 }
 
 func verbs() []verb {
-	return []verb{
+	return append([]verb{
 		{"agent", "", "be the agent: network, job, report, what follows; process 1 starts it", agentVerb},
 		{"boot", "[flags] [DISK]", "start what a disk would boot, without firmware (kexec)", bootVerb},
 		{"image", "VERB [flags] IMAGE", "look at images: " + imageWords() + "; orbit image help tells more", imageVerb},
@@ -62,7 +62,7 @@ func verbs() []verb {
 		{"rejoin", "[flags] ARTIFACTS", "leave a running Linux for Orbit, without firmware (kexec)", rejoinVerb},
 		{"init", "", "be process 1; the kernel starts it", initVerb},
 		{"version", "", "print the version", versionVerb},
-	}
+	}, moreVerbs()...)
 }
 
 func run(ctx context.Context, stdout, stderr io.Writer, args []string) error {
