@@ -86,6 +86,9 @@ func (s *Server) want(ip [4]byte, m *wire.Partial) {
 	c := s.roster.asked(ip, now)
 	s.code(now)
 	before := s.queue.Stats().Wanted
+	if s.layout.CheckPartial(m) == nil && s.underway(m) {
+		return
+	}
 	if _, err := s.queue.Add(now, m); err != nil {
 		s.count.bad.Add(1)
 		return

@@ -115,6 +115,7 @@ func (s *Server) next(ctx context.Context, p *piece) error {
 		due, held := s.queue.Due()
 		if ok {
 			s.busy = now
+			s.flight = append(s.flight, w)
 			// A repair hardly ever begins like this.
 			if !w.Coded && w.First == 0 && int(w.Count) == min(most, s.layout.Len(w.Chunk)) {
 				s.seen[w.Chunk] = stamp(now)
@@ -224,6 +225,7 @@ func (s *Server) burst(ctx context.Context, pkts []multicast.Packet) error {
 	overruns, err := s.conn.Send(ctx, pkts)
 	s.mu.Lock()
 	s.pace.sent(len(pkts))
+	s.landed(len(pkts))
 	if s.turn.blocks == 0 || began-s.turn.last > round {
 		s.turn = turn{from: began} // nothing was to send before
 	}
@@ -238,6 +240,37 @@ func (s *Server) burst(ctx context.Context, pkts []multicast.Packet) error {
 		return wait(ctx, respite)
 	}
 	return err
+}
+
+// landed notes that so many blocks were sent. The lock is held.
+func (s *Server) landed(n int) {
+	gone := 0
+	for i := range s.flight {
+		w := &s.flight[i]
+		k := min(int32(n), w.Count)
+		w.First, w.Count = w.First+k, w.Count-k
+		if n -= int(k); w.Count > 0 {
+			break
+		}
+		gone++
+	}
+	s.flight = append(s.flight[:0], s.flight[gone:]...)
+}
+
+// underway takes out of a request what is about to be sent, and tells whether
+// that is all. A client asks for this when the server was held up. The lock is
+// held.
+func (s *Server) underway(m *wire.Partial) bool {
+	for i := range s.flight {
+		switch w := &s.flight[i]; {
+		case w.Chunk != m.Chunk:
+		case !w.Coded:
+			m.Blocks.ClearRange(int(w.First), int(w.Count))
+		case m.Blocks.Count() < int(w.Count)+w.Left:
+			return true
+		}
+	}
+	return m.Blocks.Empty()
 }
 
 // sendReplies answers clients. Answers are not paced: they are few, and short.

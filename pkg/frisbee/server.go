@@ -90,6 +90,7 @@ type Server struct {
 	queue    *queue.Queue
 	roster   roster
 	replies  []reply
+	flight   []queue.Work  // taken from the queue and not sent
 	seen     []uint32      // stamp of when each chunk was last begun as a whole
 	busy     time.Duration // when there last was work
 	pace     pace
