@@ -150,6 +150,8 @@ func TestMulticastSession(t *testing.T) {
 	list := one.sessions()
 	if len(list) != 1 || list[0].Joined != 2 || list[0].Clients != 0 || list[0].Interface != "br0" || list[0].Room != room {
 		t.Errorf("sessions %+v", list)
+	} else if r := list[0].Rate; r <= 0 || r > 400_000_000 {
+		t.Errorf("it sends at %d bit/s, and may at 400000000", r)
 	} else if n := list[0].Bytes; n < uint64(len(file)) || n > uint64(len(file))*17/10 {
 		t.Errorf("%d bytes sent for a file of %d bytes that two nodes wanted at the same time", n, len(file))
 	}
