@@ -22,8 +22,10 @@ type Get struct {
 	URL  string // of the file by HTTP, for repairs; none if empty
 	Sums bool   // check chunks by the digests that are beside URL
 
-	// Disk is how fast the disk takes the file, bytes/s; 0: as it can.
+	// Disk is how fast the disk takes the file, bytes/s; 0: as it can. After
+	// Recovers, if that is not 0, it is as fast as it can be.
 	Disk      int64
+	Recovers  time.Duration
 	Workers   int
 	Buffers   int
 	NoData    time.Duration
@@ -45,7 +47,7 @@ func (r *Get) run(ctx context.Context, s *stage) (any, error) {
 		return nil, err
 	}
 	defer f.Close()
-	d := &disk{f: f, rate: r.Disk}
+	d := &disk{f: f, rate: r.Disk, recovers: r.Recovers}
 	o := frisbee.ClientOptions{
 		Peer: r.Peer, Interface: lab.Interface, Workers: r.Workers, Buffers: r.Buffers,
 		NoData: r.NoData, Quiet: r.Quiet, Keepalive: r.Keepalive, Log: s.log, Chunk: d.chunk,
@@ -77,9 +79,9 @@ func (r *Get) run(ctx context.Context, s *stage) (any, error) {
 	if err := s.ready(); err != nil {
 		return nil, err
 	}
-	start := time.Now()
+	d.start = time.Now()
 	err = client.Run(ctx)
-	return Got{time.Since(start), client.Stats()}, err
+	return Got{time.Since(d.start), client.Stats()}, err
 }
 
 // disk is where chunks go.
@@ -88,13 +90,16 @@ type disk struct {
 	sums *frisbee.Sums // nil: none
 	rate int64         // bytes/s; 0 is no limit
 	busy sync.Mutex    // of a disk with a limit, which takes one chunk at a time
+
+	start    time.Time
+	recovers time.Duration // since the start; 0 is never
 }
 
 func (d *disk) chunk(ctx context.Context, k int32, data []byte) error {
 	if d.sums != nil && !d.sums.Check(k, data) {
 		return fmt.Errorf("chunk %d: %w", k, frisbee.ErrBadChunk)
 	}
-	if d.rate > 0 {
+	if d.rate > 0 && (d.recovers == 0 || time.Since(d.start) < d.recovers) {
 		d.busy.Lock()
 		defer d.busy.Unlock()
 		select {

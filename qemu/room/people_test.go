@@ -37,28 +37,28 @@ func TestSlowConsumer(t *testing.T) {
 }
 
 // TestSlowConsumerLeaves has one that is too slow for so long that it leaves the
-// room and goes on by HTTP.
+// room and goes on by HTTP. Its disk recovers then, or the test would wait for it.
 func TestSlowConsumerLeaves(t *testing.T) {
 	slow(t, "a client waits ten seconds before it gives up on a room")
-	const size = 80 * mib
+	const size = 112 * mib
 	s := newScene(t, lab.Options{Nodes: 4}, size)
 	url := s.web()
-	server := &room.Serve{Rate: 40e6} // sixteen seconds
+	server := &room.Serve{Rate: 80e6} // twelve seconds
 	told, n := s.fill(server, func(n *lab.Node) *room.Get {
 		g := &room.Get{URL: url}
 		if n == s.Nodes[0] {
-			g.Disk, g.Buffers = 2e6, 4
+			g.Disk, g.Recovers, g.Buffers = 2e6, 12*time.Second, 16
 		}
 		return g
 	})
 	laggard := told[0].Stats
 	t.Logf("the slow one %v, %d bytes repaired; the others %v; %.2f x sent", told[0].Took, laggard.Repaired, longest(told[1:]), float64(n.Bytes)/size)
-	if laggard.Repaired < size/4 {
+	if laggard.Repaired < size/2 {
 		t.Errorf("the slow one took %d bytes by HTTP", laggard.Repaired)
 	}
 	for i, g := range told[1:] {
-		if g.Stats.Repaired > 0 || g.Took > told[0].Took*3/4 {
-			t.Errorf("%s took %v, and %d bytes by HTTP", s.Nodes[i+1].Name, g.Took, g.Stats.Repaired)
+		if g.Stats.Repaired > 0 {
+			t.Errorf("%s took %d bytes by HTTP", s.Nodes[i+1].Name, g.Stats.Repaired)
 		}
 	}
 }
