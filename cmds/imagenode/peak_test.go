@@ -3,6 +3,7 @@
 package main
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -15,6 +16,7 @@ import (
 	"testing"
 
 	"github.com/orbit-pxe/orbit/pkg/imaging"
+	"github.com/orbit-pxe/orbit/qemu/lab"
 )
 
 // The peak memory of a whole run stays far below 128 MB. (The race
@@ -54,6 +56,38 @@ func TestPeakMemoryIndexed(t *testing.T) {
 	}
 }
 
+// So it does by multicast, with the chunks that are received and what waits for
+// its other half.
+func TestPeakMemoryMulticast(t *testing.T) {
+	if testing.Short() {
+		t.Skip("writes some hundred MiB")
+	}
+	l := lab.ForTest(t, lab.Options{Nodes: 1})
+	raw, dir := sparseDisk(t), t.TempDir()
+	if _, err := imaging.Save(t.Context(), imaging.SaveOptions{Disk: raw, Dest: filepath.Join(dir, "x.img.zst")}); err != nil {
+		t.Fatal(err)
+	}
+	file, err := os.ReadFile(filepath.Join(dir, "x.img.zst"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := send(t, l, file)
+	url, disk := web(t, l, dir)+"/x.img.zst", filepath.Join(t.TempDir(), "disk")
+	run := func(cmd *exec.Cmd) ([]byte, error) {
+		var out bytes.Buffer
+		cmd.Stdout = &out
+		err := l.Nodes[0].Run(cmd)
+		return out.Bytes(), err
+	}
+	modestly(t, run, "--multicast", session.String(), url, disk)
+	if n := server.Stats().Bytes; n < uint64(len(file))*9/10 {
+		t.Errorf("of %d bytes %d were sent", len(file), n)
+	}
+	if out, err := exec.Command("cmp", raw, disk).CombinedOutput(); err != nil {
+		t.Fatalf("the disk is not what was saved: %v %s", err, out)
+	}
+}
+
 // sparseDisk is a file of 1 GiB, a quarter of it in use.
 func sparseDisk(t *testing.T) string {
 	t.Helper()
@@ -78,10 +112,15 @@ func sparseDisk(t *testing.T) string {
 // modest runs imagenode and fails where it takes too much memory.
 func modest(t *testing.T, args ...string) {
 	t.Helper()
+	modestly(t, (*exec.Cmd).Output, args...)
+}
+
+func modestly(t *testing.T, run func(*exec.Cmd) ([]byte, error), args ...string) {
+	t.Helper()
 	cmd := program(t, args...)
 	cmd.Env = append(os.Environ(), "IMAGENODE_TEST_PEAK=1")
 	cmd.Stderr = os.Stderr
-	out, err := cmd.Output()
+	out, err := run(cmd)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -27,9 +27,11 @@ const help = `imagenode writes a disk image to a disk.
 usage: imagenode [flags] SOURCE DISK
 
 SOURCE is a path, an http or https URL, or - for standard input: an Orbit image, a
-raw one, compressed with zstd, gzip, xz or bzip2 or not, or qcow2, whatever its
-name says. Of an Orbit image only what the disk does not hold already is fetched
-and written; to go on after a power cut, do the same again.
+raw one, compressed with zstd, gzip, xz or bzip2 or not, qcow2, or .ndz, whatever
+its name says. Of an Orbit image only what the disk does not hold already is
+fetched and written; to go on after a power cut, do the same again.
+  frisbee://GROUP:PORT[%INTERFACE]  a session that sends an .ndz to a room
+  frisbee://SERVER[:PORT]/IMAGEID   the one of an image of a frisbee master server
 
 DISK is a device (/dev/sda), a selector, or a regular file, which becomes the
 image, decoded. A selector names one disk by what it is, comma-joined terms:
@@ -52,6 +54,7 @@ examples:
   imagenode --sha256-beside https://head/images/debian.img.zst serial=S64ENX0T
   imagenode --json http://10.0.0.1:8080/images/node.zst bus=nvme,size\>=400G
   imagenode --multicast 239.192.1.1:7000 http://head/images/lab.img.zst first
+  imagenode frisbee://boss/project/image /dev/sda
   ssh other 'cat node.img.xz' | imagenode - /dev/sdb
 
 exit codes: 0 written (--dry-run: could be)   1 failed; the message tells what the disk holds
@@ -212,6 +215,14 @@ func (o *order) check(size string) error {
 	o.SHA256 = strings.ToLower(o.SHA256)
 	if o.SHA256 != "" && (len(o.SHA256) != 64 || strings.Trim(o.SHA256, "0123456789abcdef") != "") {
 		return fmt.Errorf("--sha256 %q is not 64 hexadecimal digits", o.SHA256)
+	}
+	if imaging.IsFrisbee(o.Source) {
+		if o.Room != nil {
+			return errors.New("a frisbee:// image comes by multicast as it is: --multicast is for the URL of an image")
+		}
+		if err := imaging.CheckFrisbee(o.Source); err != nil {
+			return err
+		}
 	}
 	if o.Room != nil && !strings.HasPrefix(strings.ToLower(o.Source), "http") {
 		return errors.New("--multicast needs the http or https URL of the image as SOURCE, for what does not arrive")

@@ -67,6 +67,12 @@ type ClientOptions struct {
 	// need data of neighbours together.
 	Run int
 
+	// ID is by which the server knows the client; 0 is any. Stay keeps from the
+	// server that the client ends well, because another one of the same ID follows
+	// for more of the file.
+	ID   uint32
+	Stay bool
+
 	// Classic asks for lost blocks when the real client does, which is later.
 	Classic bool
 	Log     *slog.Logger // nil is silent
@@ -114,6 +120,9 @@ type Client struct {
 	needed chan struct{} // holds a token when a repair is needed
 }
 
+// NewID is an ID that no other client is likely to have.
+func NewID() uint32 { return 1 + rand.Uint32N(math.MaxUint32) }
+
 // NewClient opens the socket. Run joins.
 func NewClient(o ClientOptions) (*Client, error) {
 	o = o.withDefaults()
@@ -124,9 +133,12 @@ func NewClient(o ClientOptions) (*Client, error) {
 		return nil, fmt.Errorf("receive by frisbee: %w", err)
 	}
 	c := &Client{
-		o: o, conn: conn, from: conn.Local().As4(), id: 1 + rand.Uint32N(math.MaxUint32), start: time.Now(),
+		o: o, conn: conn, from: conn.Local().As4(), id: o.ID, start: time.Now(),
 		released: make(chan struct{}, 1), finished: make(chan struct{}), bad: map[int32]int{},
 		needed: make(chan struct{}, 1), lapTime: lapTime, delay: maxDelay,
+	}
+	if c.id == 0 {
+		c.id = NewID()
 	}
 	if conn.Mode() == multicast.Group {
 		c.group = conn.Peer().Addr().As4()

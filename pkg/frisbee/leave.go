@@ -70,7 +70,7 @@ func (c *Client) leave(ctx context.Context) error {
 			return err
 		}
 	}
-	if !c.away.Load() {
+	if !c.away.Load() && !c.o.Stay {
 		c.last(ctx, wire.Leave2{ID: c.id, Seconds: c.seconds(), Stats: s})
 	}
 	return nil

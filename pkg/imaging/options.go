@@ -17,7 +17,7 @@ import (
 
 // WriteOptions say what to write where.
 type WriteOptions struct {
-	Source       string        // path, "-" for Stdin, http or https URL
+	Source       string        // path, "-" for Stdin, http or https URL, or what IsFrisbee
 	Stdin        io.Reader     // for Source "-"
 	Room         *Room         // where the bytes of Source are sent to many at once; nil: nowhere
 	Disk         string        // device, regular file or selector, see package blockdev
@@ -45,6 +45,8 @@ type WriteOptions struct {
 	room  int64      // bytes the disk takes, once that is known
 	slice ndz.Target // what it is of another disk
 	seam  seam       // for tests
+
+	soloRoom func(*Room) *Room // for tests, whose sockets are elsewhere
 }
 
 // complete fills in what was left out, and looks for what cannot be.

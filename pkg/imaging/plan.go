@@ -99,7 +99,7 @@ func check(o *WriteOptions, m *source) string {
 	switch {
 	case m.index != nil:
 		s = "digest of every span, root " + m.index.Root().String()
-	case m.chunks != nil:
+	case m.chunks != nil || m.solo != nil:
 		s = "header and checksum of every chunk"
 	case m.spans != nil:
 		s = "checksums of compressed clusters: a qcow2 image has no others"

@@ -38,6 +38,16 @@ func (c *cast) follow(client *frisbee.Client, block int) {
 	c.before, c.client, c.block = n, client, int64(block)
 }
 
+// size is that of the file, as the session tells; 0 if it has not.
+func (c *cast) size() uint64 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.client == nil {
+		return 0
+	}
+	return c.client.Size()
+}
+
 // run receives by multicast until all is there, or nothing comes that way.
 func (c *cast) run(ctx context.Context, r *Room, o frisbee.ClientOptions, from string) error {
 	o.Workers, o.Buffers = fetchers, mostBuffers

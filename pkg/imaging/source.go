@@ -41,6 +41,7 @@ type source struct {
 	flow   *flow        // a stream, or nil
 	spans  spanReader   // any order, or nil
 	chunks *chunkFile   // an .ndz image, any order, or nil
+	solo   *solo        // an .ndz image that only comes by multicast, or nil
 	index  *image.Index // of an Orbit image that is read span by span
 
 	// Of what is read in any order, and of a stream of chunks once it is over:
@@ -74,6 +75,9 @@ func openSource(ctx context.Context, o WriteOptions, r *report) (*source, error)
 }
 
 func open(ctx context.Context, o WriteOptions, r *report) (*source, error) {
+	if IsFrisbee(o.Source) {
+		return openSolo(ctx, o)
+	}
 	t := transfer.Options{Patience: o.Patience, Log: o.Log, Note: func(s string) { r.note("fetch", s) }}
 	want, err := digest(ctx, o, t)
 	if err != nil {
@@ -166,6 +170,9 @@ func (m *source) isChunks() bool { return ndz.Sniff(m.head) }
 // anyOrder tells whether all of the image is at hand, and what it has in use is
 // known before it is written.
 func (m *source) anyOrder() bool { return m.spans != nil || m.chunks != nil }
+
+// isTold tells whether an image, all of which has come, says what is in use.
+func (m *source) isTold() bool { return m.anyOrder() || m.solo != nil || m.flow.chunks != nil }
 
 // readerAt is an image that is at hand as a disk, for a few reads here and there.
 func (m *source) readerAt(ctx context.Context) io.ReaderAt {
@@ -262,6 +269,7 @@ func (m *source) size() int64 {
 		return max(n, m.used.End())
 	case m.anyOrder():
 		return m.length
+	case m.solo != nil:
 	case m.flow.Format() == stream.Raw && m.stored > 0 && m.flow.chunks == nil:
 		n = max(n, m.stored)
 	}

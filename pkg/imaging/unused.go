@@ -39,7 +39,7 @@ func (w *write) unused(table []partition.Piece) extent.Set {
 		return w.source.used.Complement(extent.Range{End: w.source.length})
 	}
 	s := w.source.used.Union(extent.NewSet(extent.Range{End: w.bytes}))
-	if w.source.anyOrder() || w.source.flow.chunks != nil {
+	if w.source.isTold() {
 		s = w.source.used.Clone()
 	}
 	for _, h := range w.out.all(w.source.head) {

@@ -72,6 +72,8 @@ func (w *write) run(ctx context.Context) error {
 		err = w.patch(ctx)
 	case m.chunks != nil:
 		err = w.expand(ctx)
+	case m.solo != nil:
+		err = w.pourSolo(ctx)
 	case m.flow.chunks != nil:
 		err = w.pourChunks(ctx)
 	default:
