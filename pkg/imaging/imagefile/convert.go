@@ -125,7 +125,7 @@ func (o *Options) complete() error {
 
 // unpack makes a raw file with holes, as imagenode writes a disk.
 func (o *Options) unpack(ctx context.Context, out *output, r *imaging.Receipt) error {
-	d, err := o.lookForNdz(ctx)
+	d, err := o.lookForNdz(ctx, out)
 	if err != nil {
 		return err
 	}
@@ -137,13 +137,10 @@ func (o *Options) unpack(ctx context.Context, out *output, r *imaging.Receipt) e
 	}
 	if d == nil {
 		got, err := o.decode(ctx, out.path)
-		if err != nil {
-			return err
+		if err == nil {
+			r.Bytes, r.Used, r.Root, r.Table, r.Notes = got.Bytes, got.Used, got.Root, got.Table, got.Notes
 		}
-		r.Bytes, r.Used, r.Root, r.Table, r.Notes = got.Bytes, got.Used, got.Root, got.Table, got.Notes
-		if d, err = o.reopen(ctx, out); d == nil || err != nil {
-			return err
-		}
+		return err
 	}
 	defer d.close()
 	r.Bytes, r.Used, r.Table = d.size, d.used.Len(), string(d.table.Scheme)

@@ -107,6 +107,9 @@ func compressed(name string) bool {
 // stage decodes the source into a file with holes, which has no name any more
 // when it is read.
 func (o *Options) stage(ctx context.Context, out *output) (*disk, error) {
+	if d, err := o.stageNdz(ctx, out); d != nil || err != nil {
+		return d, err
+	}
 	f, err := os.OpenFile(out.path+".raw", os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return nil, err
@@ -115,10 +118,6 @@ func (o *Options) stage(ctx context.Context, out *output) (*disk, error) {
 	if err = errors.Join(err, os.Remove(f.Name())); err != nil {
 		f.Close()
 		return nil, err
-	}
-	d, err := o.unwrap(ctx, f, got.Bytes)
-	if d != nil || err != nil {
-		return d, err
 	}
 	return &disk{ReaderAt: f, size: got.Bytes, kind: got.Format, data: whole(got.Bytes), close: func() { f.Close() }}, nil
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/orbit-pxe/orbit/pkg/imaging"
 	"github.com/orbit-pxe/orbit/pkg/ndz"
 	"github.com/orbit-pxe/orbit/pkg/partition"
+	"github.com/orbit-pxe/orbit/pkg/stream"
 	"github.com/orbit-pxe/orbit/pkg/transfer"
 )
 
@@ -68,21 +69,30 @@ func wholeTable(name string, d *disk) (*partition.Table, error) {
 	return t, nil
 }
 
-// lookForNdz opens the source if it is an .ndz image, and gives nil if it is not.
-func (o *Options) lookForNdz(ctx context.Context) (*disk, error) {
+// lookForNdz opens the source if it is an .ndz image, compressed or not, and
+// gives nil if it is not.
+func (o *Options) lookForNdz(ctx context.Context, out *output) (*disk, error) {
 	file, err := transfer.OpenRanges(ctx, o.Source, transfer.Options{Patience: o.Patience, Log: o.Log})
 	var whole *transfer.NoRangesError
 	if errors.As(err, &whole) {
-		return nil, nil
+		return o.stageNdz(ctx, out)
 	}
 	if err != nil {
 		return nil, err
 	}
 	d, err := o.understandNdz(ctx, file)
-	if d == nil {
-		file.Close()
+	if d != nil {
+		return d, nil
 	}
-	return d, err
+	head := make([]byte, min(file.Size(), 16))
+	if err == nil {
+		err = file.ReadRange(ctx, head, 0)
+	}
+	file.Close()
+	if err != nil || stream.Detect(head) == stream.Raw {
+		return nil, err
+	}
+	return o.stageNdz(ctx, out)
 }
 
 func (o *Options) understandNdz(ctx context.Context, file *transfer.Ranges) (*disk, error) {
@@ -97,15 +107,37 @@ func (o *Options) understandNdz(ctx context.Context, file *transfer.Ranges) (*di
 	return o.openNdz(ctx, r, file.Size(), func() { file.Close() })
 }
 
-// unwrap opens the .ndz image that a compressed file had in it, and gives nil if
-// it was something else. It closes f if it fails.
-func (o *Options) unwrap(ctx context.Context, f *os.File, size int64) (*disk, error) {
-	head := make([]byte, min(size, ndz.HeaderSize))
-	_, err := f.ReadAt(head, 0)
-	if err == nil && !ndz.Sniff(head) {
-		return nil, nil
+// stageNdz decodes an .ndz image that can only be read as a stream into a file
+// that has no name any more when it is read, and gives nil for anything else.
+func (o *Options) stageNdz(ctx context.Context, out *output) (*disk, error) {
+	src, err := transfer.Open(ctx, o.Source, nil, transfer.Options{Patience: o.Patience, Log: o.Log})
+	if err != nil {
+		return nil, err
 	}
-	if err == nil {
+	r, err := stream.NewReader(src, stream.Options{})
+	if err != nil {
+		src.Close()
+		return nil, err
+	}
+	defer r.Close()
+	defer src.Close() // first, for the other may be waiting for it
+	head := make([]byte, ndz.HeaderSize)
+	n, err := io.ReadFull(r, head)
+	if !ndz.Sniff(head[:n]) {
+		return nil, nil // what is wrong with it others tell
+	}
+	if err != nil {
+		return nil, err
+	}
+	f, err := os.OpenFile(out.path+".ndz", os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	m := startMeter(o.Events, api.Fetch, max(src.Size(), 0))
+	size, err := io.Copy(f, io.MultiReader(bytes.NewReader(head), r))
+	m.done.Store(src.Bytes())
+	m.end(err)
+	if err = errors.Join(err, os.Remove(f.Name())); err == nil {
 		var d *disk
 		if d, err = o.openNdz(ctx, f, size, func() { f.Close() }); err == nil {
 			return d, nil
@@ -113,27 +145,6 @@ func (o *Options) unwrap(ctx context.Context, f *os.File, size int64) (*disk, er
 	}
 	f.Close()
 	return nil, err
-}
-
-// reopen looks at what was decoded to the output: if that is an .ndz image, the
-// output is begun anew.
-func (o *Options) reopen(ctx context.Context, out *output) (*disk, error) {
-	st, err := out.file.Stat()
-	if err != nil || st.Size() == 0 {
-		return nil, err
-	}
-	d, err := o.unwrap(ctx, out.file, st.Size())
-	if d == nil || err != nil {
-		return nil, err
-	}
-	if err = os.Remove(out.path); err == nil {
-		err = out.open()
-	}
-	if err != nil {
-		d.close()
-		return nil, err
-	}
-	return d, nil
 }
 
 // expand writes the disk of an .ndz image as a file with holes, on all cores.
