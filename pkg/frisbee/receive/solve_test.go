@@ -163,7 +163,7 @@ func FuzzSolve(f *testing.F) {
 		if jumbo {
 			g = wire.Jumbo
 		}
-		s := newSolver(t, g, 1+int(size)*8)
+		s := newSolver(t, g, 1+int(size))
 		n := len(s.file) / g.BlockSize()
 		forged := false
 		for len(in) >= 5 && s.Lacking() > 0 {
