@@ -33,10 +33,13 @@ func (r *report) goals() (all []goal) {
 			all = append(all, goal{"32 clients in at most 1.5 x the time of one, " + name, x <= 1.5, fmt.Sprintf("%.2f", x)})
 		}
 		if c.Condition.Loss > 0 {
-			all = append(all, goal{"at most 1.1 x the image sent to " + at, c.sent() <= 1.1, fmt.Sprintf("%.3f", c.sent())})
+			all = append(all, goal{"at most 1.1 x the image sent to " + at, c.sent() <= 1.1,
+				fmt.Sprintf("%.3f, of which headers are %.3f", c.sent(), c.sent()-c.blocks())})
 		}
-		if o := r.find(name, "udpcast", c.Clients); o != nil {
-			all = append(all, goal{"not slower than udpcast to " + at, c.elapsed() <= o.elapsed(), against(c, o)})
+		for _, other := range []string{"udpcast", "udpcast+fec"} {
+			if o := r.find(name, other, c.Clients); o != nil {
+				all = append(all, goal{"not slower than " + other + " to " + at, c.elapsed() <= o.elapsed(), against(c, o)})
+			}
 		}
 		if o := r.find(name, "http", 1); o != nil && c.Clients == 1 {
 			all = append(all, goal{"at least 0.8 x as fast as HTTP to one client, " + name,

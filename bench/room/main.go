@@ -41,9 +41,9 @@ type plan struct {
 	rounds  int
 	rate    int64 // bit/s
 	loss    float64
-	ways    []way
-	long    bool // HTTP to many clients as often as the rest, and with losses
-	cost    bool // measure the server by itself
+	ways    []way // in the order of the table
+	long    bool  // HTTP to many clients as often as the rest, and with losses
+	cost    bool  // measure the server by itself
 }
 
 const mib = 1 << 20
@@ -57,7 +57,8 @@ func run(ctx context.Context, args []string) error {
 	rounds := f.Int("rounds", 3, "how often each is measured; the median counts")
 	rate := f.Int64("rate", 200, "`Mbit/s` that the server's link is limited to")
 	loss := f.Float64("loss", 1, "`%` that each receiver loses in the second part")
-	names := f.String("ways", "multicast,http,udpcast", "`WAYS` to measure")
+	names := f.String("ways", "multicast,http,udpcast,udpcast+fec", "`WAYS` to measure")
+	fec := f.String("fec", "8x8/128", "`STRIPES` of udp-sender --fec, which is measured where there are losses")
 	long := f.Bool("long", false, "measure HTTP to more than four clients, which takes minutes, in every round, and with losses too")
 	quick := f.Bool("quick", false, "one round of a small image and few clients, to see that all works")
 	asJSON := f.Bool("json", false, "print the results as JSON")
@@ -69,7 +70,7 @@ func run(ctx context.Context, args []string) error {
 	if p.clients, err = numbers(*clients); err != nil {
 		return err
 	}
-	if p.ways, err = waysOf(*names); err != nil {
+	if p.ways, err = waysOf(*names, *fec); err != nil {
 		return err
 	}
 	if *quick {

@@ -48,7 +48,10 @@ func (p *plan) measure(ctx context.Context) (*report, error) {
 	}
 	defer os.RemoveAll(dir)
 	limited := fmt.Sprintf("%d Mbit/s", p.rate/1_000_000)
-	r := &report{Size: p.size, Rounds: p.rounds}
+	r := &report{Rounds: p.rounds}
+	for _, w := range p.ways {
+		r.Ways = append(r.Ways, w.name+": "+w.what)
+	}
 	image := filepath.Join(dir, "image")
 	if err := fill(image, p.size); err != nil {
 		return nil, err
@@ -118,7 +121,7 @@ func (p *plan) cells(ctx context.Context, r *report, s scene) (err error) {
 	for n := range p.rounds {
 		for i := range p.ways {
 			i := (i + n) % len(p.ways) // who is first changes
-			if w := p.ways[i]; w.slow && !p.long && s.clients > 4 && (len(all[i].Rounds) > 0 || s.Loss > 0) {
+			if w := p.ways[i]; w.loss && s.Loss == 0 || w.slow && !p.long && s.clients > 4 && (len(all[i].Rounds) > 0 || s.Loss > 0) {
 				continue
 			}
 			note("%s, %d clients, round %d: %s", s.Name, s.clients, n+1, p.ways[i].name)

@@ -10,7 +10,7 @@ import (
 
 // report is all that was measured.
 type report struct {
-	Size   int64
+	Ways   []string
 	Rounds int
 	Cells  []*cell
 	Costs  []*cost
@@ -33,6 +33,11 @@ func (c *cell) elapsed() time.Duration {
 // sent is in images.
 func (c *cell) sent() float64 {
 	return median(c.Rounds, func(r round) float64 { return float64(r.Sent) / float64(c.Image) })
+}
+
+// blocks is in images, without headers.
+func (c *cell) blocks() float64 {
+	return median(c.Rounds, func(r round) float64 { return float64(r.Blocks) / float64(c.Image) })
 }
 
 func (c *cell) server() time.Duration {
@@ -71,15 +76,20 @@ func (r *report) find(condition, way string, clients int) *cell {
 func (r *report) String() string {
 	var b strings.Builder
 	was := ""
-	for _, w := range ways() {
-		fmt.Fprintf(&b, "%s: %s\n", w.name, w.what)
+	for _, w := range r.Ways {
+		fmt.Fprintf(&b, "%s\n", w)
 	}
+	fmt.Fprintf(&b, "medians of %d rounds; sent is with Ethernet headers, as the interface counts\n", r.Rounds)
 	for _, c := range r.Cells {
 		if name := c.Condition.Name; name != was {
 			was = name
-			fmt.Fprintf(&b, "\n%-28s %4s %9s %9s %7s %7s %11s %11s %11s\n%-28s %4s %9s %9s %7s %7s %11s %11s %11s\n",
-				fmt.Sprintf("%d MiB, %s", c.Image/mib, name), "", "", "time,", "sent,", "sent,", "CPU,", "CPU,", "server's",
-				"", "to", "time", "x of 1", "images", "/client", "server", "client", "memory")
+			fmt.Fprintf(&b, "\n%d MiB, %s\n", c.Image/mib, name)
+			for _, head := range [][]any{
+				{"", "", "", "time,", "sent,", "sent,", "CPU,", "CPU,", "server's"},
+				{"", "to", "time", "x of 1", "images", "/client", "server", "client", "memory"},
+			} {
+				fmt.Fprintf(&b, "%-16s %4s %9s %9s %7s %7s %11s %11s %11s\n", head...)
+			}
 		}
 		relative := "-"
 		if one := r.find(c.Condition.Name, c.Way, 1); one != nil {
@@ -89,7 +99,7 @@ func (r *report) String() string {
 		if p := slices.MaxFunc(c.Rounds, func(a, b round) int { return cmp.Compare(a.ServerPeak, b.ServerPeak) }).ServerPeak; p > 0 {
 			peak = fmt.Sprintf("%d MB", p/1e6)
 		}
-		fmt.Fprintf(&b, "  %-26s %4d %7.2f s %9s %7.2f %7.3f %9.2f s %9.2f s %11s\n", c.Way, c.Clients, c.elapsed().Seconds(), relative,
+		fmt.Fprintf(&b, "  %-14s %4d %7.2f s %9s %7.2f %7.3f %9.2f s %9.2f s %11s\n", c.Way, c.Clients, c.elapsed().Seconds(), relative,
 			c.sent(), c.sent()/float64(c.Clients), c.server().Seconds(), c.client().Seconds(), peak)
 	}
 	if len(r.Costs) > 0 {

@@ -26,6 +26,7 @@ type scene struct {
 type round struct {
 	Elapsed    time.Duration // until the last client has ended
 	Sent       uint64        // bytes, by the server, with Ethernet headers
+	Blocks     uint64        // bytes of file data in that, by multicast
 	Server     time.Duration // CPU
 	Client     time.Duration // CPU of a client, on the average
 	ServerPeak int64         // bytes of memory; 0 is not known

@@ -16,21 +16,24 @@ type way struct {
 	name string
 	what string // for the table
 	slow bool   // time grows with the clients
+	loss bool   // only where there are losses
 	run  func(context.Context, *scene) (round, error)
 }
 
-func ways() []way {
+// ways are all of them; fec is for udp-sender.
+func ways(fec string) []way {
 	return []way{
 		{name: "multicast", what: "our server and clients of frisbee, which find the rate themselves", run: byMulticast},
 		{name: "http", what: "our client, a net/http server", slow: true, run: byHTTP},
-		{name: "udpcast", what: "udp-sender " + strings.Join(castOptions(condition{}), " ") + ", its wait for receivers not counted", run: byUDPCast},
+		{name: "udpcast", what: "udp-sender --full-duplex, its wait for receivers not counted", run: byUDPCast()},
+		{name: "udpcast+fec", what: "the same with --fec " + fec, loss: true, run: byUDPCast("--fec", fec)},
 	}
 }
 
-func waysOf(names string) (all []way, err error) {
+func waysOf(names, fec string) (all []way, err error) {
 next:
 	for name := range strings.SplitSeq(names, ",") {
-		for _, w := range ways() {
+		for _, w := range ways(fec) {
 			if w.name == name {
 				all = append(all, w)
 				continue next
@@ -62,8 +65,9 @@ func (s *scene) serving(ctx context.Context, role room.Role, f func() (time.Dura
 		<-server.Ended()
 		return r, err
 	}
-	err = server.Stop(nil)
-	r.ServerPeak = server.Peak()
+	var told struct{ Bytes uint64 }
+	err = server.Stop(&told)
+	r.Blocks, r.ServerPeak = told.Bytes, server.Peak()
 	return r, err
 }
 
@@ -80,12 +84,10 @@ func byHTTP(ctx context.Context, s *scene) (round, error) {
 	})
 }
 
-// castOptions are what a good operator gives udp-sender on such a network.
-func castOptions(c condition) []string {
-	return nil
-}
-
-func byUDPCast(ctx context.Context, s *scene) (round, error) {
-	report, err := s.lab.Cast(ctx, lab.Cast{File: s.image, Out: s.out, Nodes: s.lab.Nodes, Sender: castOptions(s.condition)})
-	return round{Elapsed: report.Elapsed}, err
+// byUDPCast has more options for udp-sender.
+func byUDPCast(options ...string) func(context.Context, *scene) (round, error) {
+	return func(ctx context.Context, s *scene) (round, error) {
+		report, err := s.lab.Cast(ctx, lab.Cast{File: s.image, Out: s.out, Nodes: s.lab.Nodes, Sender: options})
+		return round{Elapsed: report.Elapsed}, err
+	}
 }
