@@ -42,9 +42,9 @@ func orbitOf(t *testing.T, disk []byte) []byte {
 	return out.Bytes()
 }
 
-// TestImagenodesShareSession has two nodes get the job, ask for the room as the
-// agent does, and write the image with the real program.
-func TestImagenodesShareSession(t *testing.T) {
+// imagenode builds the program.
+func imagenode(t *testing.T) string {
+	t.Helper()
 	if testing.Short() {
 		t.Skip("builds imagenode")
 	}
@@ -52,6 +52,52 @@ func TestImagenodesShareSession(t *testing.T) {
 	if out, err := exec.Command("go", "build", "-o", program, "../imagenode").CombinedOutput(); err != nil {
 		t.Fatalf("build imagenode: %v\n%s", err, out)
 	}
+	return program
+}
+
+// TestImagenodeWithoutMulticast has a node listen where nothing is sent. That it
+// goes by HTTP is in the head's log once, and in its table.
+func TestImagenodeWithoutMulticast(t *testing.T) {
+	program := imagenode(t)
+	head := newHead(t)
+	dir := t.TempDir()
+	stop := head.serve(dir)
+	one := newNode(t, head, "one", mac1, "10.77.0.11/24")
+	disk := noise(10, 4<<20)
+	writeImage(t, dir, "a.img.zst", orbitOf(t, disk))
+	target := filepath.Join(t.TempDir(), "disk")
+	if err := os.WriteFile(target, make([]byte, len(disk)), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := head.orbitd("assign", mac1, "--image", "a.img.zst", "--disk", target, "--multicast"); err != nil {
+		t.Fatalf("assign: %v\n%s", err, out)
+	}
+	cmd := exec.Command(program, "--json", "--multicast", "239.192.99.1:20999%eth0", headURL+"/images/a.img.zst", target)
+	var out, words bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &words
+	err := one.within(cmd.Run)
+	if got, rerr := os.ReadFile(target); err != nil || rerr != nil || !bytes.Equal(got, disk) {
+		t.Fatalf("imagenode: %v, disk written: %v\n%s", err, bytes.Equal(got, disk), words.String())
+	}
+	events, _, _ := strings.Cut(out.String(), `{"receipt":`)
+	for range 2 { // an agent that did not hear that they arrived sends them again
+		if status, body := one.call("POST", headURL+"/v1/nodes/"+mac1+"/events", events); status != 204 {
+			t.Fatalf("events: %d %s", status, body)
+		}
+	}
+	if out, err := head.orbitd("nodes"); err != nil || !strings.Contains(out, "(multicast does not arrive)") {
+		t.Errorf("nodes: %v\n%s", err, out)
+	}
+	log := stop()
+	if got := strings.Count(log, `level=WARN msg="node reports" node=`+mac1+` step=fetch state=note`); got != 1 || !strings.Contains(log, "multicast does not arrive") {
+		t.Errorf("%d warnings in the log, want 1", got)
+	}
+}
+
+// TestImagenodesShareSession has two nodes get the job, ask for the room as the
+// agent does, and write the image with the real program.
+func TestImagenodesShareSession(t *testing.T) {
+	program := imagenode(t)
 	head := newHead(t)
 	dir := t.TempDir()
 	head.serve(dir)

@@ -101,9 +101,9 @@ func (n *namespace) sessions() (list []api.Session) {
 // await asks until something is so.
 func await(t *testing.T, what string, so func() bool) {
 	t.Helper()
-	for end := time.Now().Add(10 * time.Second); !so(); time.Sleep(20 * time.Millisecond) {
+	for end := time.Now().Add(30 * time.Second); !so(); time.Sleep(20 * time.Millisecond) {
 		if time.Now().After(end) {
-			t.Fatalf("waited 10 s for: %s", what)
+			t.Fatalf("waited 30 s for: %s", what)
 		}
 	}
 }
@@ -119,7 +119,7 @@ func writeImage(t *testing.T, dir, name string, data []byte) {
 func TestMulticastSession(t *testing.T) {
 	head := newHead(t)
 	dir := t.TempDir()
-	stop := head.serve(dir, "--multicast-idle", "600ms", "--multicast-group", "239.200.1.0/24", "--multicast-ports", "9000-9009", "--multicast-rate", "400M")
+	stop := head.serve(dir, "--multicast-idle", "4s", "--multicast-group", "239.200.1.0/24", "--multicast-ports", "9000-9009", "--multicast-rate", "400M")
 	one, two := newNode(t, head, "one", mac1, "10.77.0.11/24"), newNode(t, head, "two", mac2, "10.77.0.12/24")
 	if status, body := one.call(http.MethodPost, headURL+"/v1/nodes/"+mac1+"/hello", `{"mac":"`+mac1+`","address":"10.77.0.11"}`); status != http.StatusNoContent {
 		t.Fatalf("hello: %d %s", status, body)
