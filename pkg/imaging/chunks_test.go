@@ -73,17 +73,25 @@ func serve(t testing.TB, file []byte, parts bool) string {
 	return s.URL
 }
 
-// ways are the sources that an image can come from.
-func ways(t testing.TB, name string, file []byte) map[string]WriteOptions {
-	return map[string]WriteOptions{
-		"file":   {Source: store(t, name, file)},
-		"digest": {Source: store(t, name, file), SHA256: sum(file)},
-		"stdin":  {Source: "-", Stdin: bytes.NewReader(file)},
-		"pipe":   {Source: "-", Stdin: struct{ io.Reader }{bytes.NewReader(file)}},
-		"parts":  {Source: serve(t, file, true) + "/" + name},
-		"whole":  {Source: serve(t, file, false) + "/" + name},
-		"gzip":   {Source: store(t, name+".gz", compress(t, "gzip", file))},
+// allWays are the ways that an image can come.
+var allWays = []string{"file", "pipe", "parts", "whole", "digest", "gzip"}
+
+// from gives the options for an image that comes in a certain way.
+func from(t testing.TB, way, name string, file []byte) WriteOptions {
+	t.Helper()
+	switch way {
+	case "file":
+		return WriteOptions{Source: store(t, name, file)}
+	case "pipe":
+		return WriteOptions{Source: "-", Stdin: struct{ io.Reader }{bytes.NewReader(file)}}
+	case "parts":
+		return WriteOptions{Source: serve(t, file, true) + "/" + name}
+	case "whole":
+		return WriteOptions{Source: serve(t, file, false) + "/" + name}
+	case "digest":
+		return WriteOptions{Source: store(t, name, file), SHA256: sum(file)}
 	}
+	return WriteOptions{Source: store(t, name+".gz", compress(t, "gzip", file))}
 }
 
 // What the real tools have written is written to a file as they would.
@@ -91,7 +99,12 @@ func TestGoldenChunks(t *testing.T) {
 	for _, g := range readGoldens(t) {
 		t.Run(g.name(), func(t *testing.T) {
 			t.Parallel()
-			for way, o := range ways(t, g.name(), g.read(t)) {
+			file := g.read(t)
+			for i, way := range allWays {
+				if i >= 4 && len(file) > ndz.ChunkSize {
+					continue // one image is enough of these
+				}
+				o := from(t, way, g.name(), file)
 				o.Disk, o.Verify = filepath.Join(t.TempDir(), "disk"), VerifyDisk
 				r, err := write1(t, o)
 				if g.sealed() {

@@ -129,8 +129,8 @@ func (s *save) pack(ctx context.Context, w io.Writer) (*image.Index, error) {
 	if err := g.Wait(); err != nil {
 		return nil, err
 	}
-	if more := s.losses - lossNotes; more > 0 {
-		out.Note(fmt.Sprintf("%d more places could not be read, %s of the disk in all", more, units.Bytes(s.lost)))
+	if note := s.moreLost(); note != "" {
+		out.Note(note)
 	}
 	if s.parent != nil {
 		s.report.note(api.Write, fmt.Sprintf("%d of %d spans are as in the parent", s.parent.same, s.parent.same+s.parent.other))
@@ -138,15 +138,19 @@ func (s *save) pack(ctx context.Context, w io.Writer) (*image.Index, error) {
 	return out.Close()
 }
 
+// moreLost sums up the losses that have no note of their own, "" for none.
+func (s *save) moreLost() string {
+	if s.losses <= lossNotes {
+		return ""
+	}
+	return fmt.Sprintf("%d more places could not be read, %s of the disk in all", s.losses-lossNotes, units.Bytes(s.lost))
+}
+
 // append adds a packed span to the image.
 func (s *save) append(out *image.Writer, j *packJob) error {
 	for _, r := range j.lost {
 		out.Lose(r)
-		s.lost += r.Len()
-		note := fmt.Sprintf("%s of the disk at %s (bytes %d to %d) could not be read: zeros are in their place",
-			units.Bytes(r.Len()), units.Bytes(s.part.Off+r.Off), s.part.Off+r.Off, s.part.Off+r.End-1)
-		s.report.note(api.Write, note)
-		if s.losses++; s.losses <= lossNotes {
+		if note := s.lose(r); s.losses <= lossNotes {
 			out.Note(note)
 		}
 	}
@@ -154,6 +158,16 @@ func (s *save) append(out *image.Writer, j *packJob) error {
 		return out.Append(j.packed)
 	}
 	return out.Append(s.parent.inherit(j))
+}
+
+// lose counts what could not be read, and says so.
+func (s *save) lose(r extent.Range) string {
+	s.lost += r.Len()
+	s.losses++
+	note := fmt.Sprintf("%s of the disk at %s (bytes %d to %d) could not be read: zeros are in their place",
+		units.Bytes(r.Len()), units.Bytes(s.part.Off+r.Off), s.part.Off+r.Off, s.part.Off+r.End-1)
+	s.report.note(api.Write, note)
+	return note
 }
 
 // fill reads the used parts of a span; the rest becomes zeros.

@@ -52,7 +52,7 @@ func (s *save) advice() string {
 	switch {
 	case s.o.Rescue:
 		return ""
-	case s.o.Format != Orbit:
+	case s.o.Format.copies():
 		return "; --rescue with the format orbit goes on without what cannot be read"
 	}
 	return "; --rescue goes on without what cannot be read"

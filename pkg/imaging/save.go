@@ -25,9 +25,13 @@ type Format string
 
 const (
 	Orbit   Format = "orbit"   // what is in use, with an index: see package image
+	Ndz     Format = "ndz"     // what is in use, for imageunzip and frisbee: see package ndz
 	Raw     Format = "raw"     // every byte of the disk
 	RawZstd Format = "raw.zst" // every byte, compressed
 )
+
+// copies tells whether the format has every byte of the disk.
+func (f Format) copies() bool { return f == Raw || f == RawZstd }
 
 // SaveOptions say what to save where.
 type SaveOptions struct {
@@ -35,7 +39,7 @@ type SaveOptions struct {
 	Dest      string        // path, "-" for Stdout, http or https URL to PUT to
 	Stdout    io.Writer     // for Dest "-"
 	Format    Format        // "" is Orbit
-	Level     int           // of zstd, 1 to 22; 0 is DefaultLevel
+	Level     int           // of zstd, 1 to 22; 0 is DefaultLevel; an .ndz image has none
 	Partition int           // save only the partition of this number; 0: the disk
 	Parent    string        // path or URL of an image: spans it has are taken from there
 	Rescue    bool          // go on where the disk cannot be read
@@ -72,12 +76,13 @@ type save struct {
 	parent *parent        // nil without one
 
 	read   atomic.Int64 // bytes of the disk that are done, read or not
+	format string       // in words
 	lost   int64        // bytes of used that could not be read
 	losses int          // places they are in
 }
 
-// Save reads a disk into an image. In the Orbit format only what is in use is
-// read. A file appears under its name only when it is complete and on stable
+// Save reads a disk into an image. In the formats Orbit and Ndz only what is in use
+// is read. A file appears under its name only when it is complete and on stable
 // storage; an HTTP server is sent a digest to check before it publishes. The
 // error is a *RefusedError if nothing was begun.
 func Save(ctx context.Context, o SaveOptions) (*Receipt, error) {
@@ -85,7 +90,7 @@ func Save(ctx context.Context, o SaveOptions) (*Receipt, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	s := &save{o: o, report: newReport(o.Events)}
+	s := &save{o: o, report: newReport(o.Events), format: string(o.Format)}
 	s.report.start(api.PlanStep)
 	defer s.close()
 	if err := s.prepare(ctx); err != nil {
@@ -101,9 +106,12 @@ func Save(ctx context.Context, o SaveOptions) (*Receipt, error) {
 	s.report.start(api.Write)
 	stop := every(func() { s.report.progress(api.Write, s.read.Load(), s.part.Len()) })
 	var index *image.Index
-	if o.Format == Orbit {
+	switch o.Format {
+	case Orbit:
 		index, err = s.pack(ctx, dest)
-	} else {
+	case Ndz:
+		err = s.packChunks(ctx, dest)
+	default:
 		err = s.copy(ctx, dest)
 	}
 	stop()
@@ -146,6 +154,10 @@ func (s *save) prepare(ctx context.Context) error {
 func (o *SaveOptions) check() error {
 	switch o.Format {
 	case Orbit:
+	case Ndz:
+		if o.Parent != "" {
+			return errors.New("--parent needs the format orbit: an .ndz image cannot refer to another")
+		}
 	case Raw, RawZstd:
 		for what, set := range map[string]bool{"--parent": o.Parent != "", "--rescue": o.Rescue, "--scrub": o.Scrub} {
 			if set {
@@ -153,7 +165,7 @@ func (o *SaveOptions) check() error {
 			}
 		}
 	default:
-		return fmt.Errorf("unknown format %q: want %s, %s or %s", o.Format, Orbit, Raw, RawZstd)
+		return fmt.Errorf("unknown format %q: want %s, %s, %s or %s", o.Format, Orbit, Ndz, Raw, RawZstd)
 	}
 	if o.Level < 1 || o.Level > 22 {
 		return fmt.Errorf("zstd has no level %d: want 1 to 22", o.Level)
@@ -206,7 +218,7 @@ func (s *save) close() {
 
 func (s *save) receipt(d *dest, x *image.Index, took time.Duration) *Receipt {
 	r := &Receipt{
-		Source: s.dev.Path(), Dest: s.o.Dest, Format: string(s.o.Format),
+		Source: s.dev.Path(), Dest: s.o.Dest, Format: s.format,
 		Stored: d.bytes(), Bytes: s.part.Len(), Used: s.used.Len() - s.lost,
 		Seconds: took.Seconds(), Rate: float64(s.part.Len()) / took.Seconds(),
 		SHA256: d.sum(), Table: s.layout.Table.Summary(), Time: time.Now().UTC(), Notes: s.notes,

@@ -164,8 +164,15 @@ func (m *source) isQcow2() bool {
 	return m.flow.Format() == stream.Raw && bytes.HasPrefix(m.head, []byte(qcow2.Magic))
 }
 
-// isChunks tells whether a stream, of which head has come, is an .ndz file.
-func (m *source) isChunks() bool { return ndz.Sniff(m.head) }
+// isChunks tells whether a stream, of which head has come, is an .ndz file, or
+// what is left of one.
+func (m *source) isChunks() bool {
+	head := m.head
+	if n := len(head); n > 20 && n < ndz.HeaderSize {
+		head = append(bytes.Clone(head), make([]byte, ndz.HeaderSize-n)...)
+	}
+	return ndz.Sniff(head)
+}
 
 // anyOrder tells whether all of the image is at hand, and what it has in use is
 // known before it is written.

@@ -35,7 +35,7 @@ func (s *save) survey(ctx context.Context) error {
 		s.tell(w)
 	}
 	s.used = s.layout.Used
-	if s.o.Whole || s.o.Format != Orbit {
+	if s.o.Whole || s.o.Format.copies() {
 		s.used = extent.NewSet(extent.Range{End: s.part.Len()})
 	}
 	if s.o.Scrub {
