@@ -29,7 +29,7 @@ import (
 
 const (
 	headURL = "http://" + host + ":8080"
-	roomURL = headURL + "/api/v1/multicast"
+	roomURL = headURL + "/v1/multicast"
 )
 
 // noise is a file of random bytes.
@@ -218,7 +218,7 @@ func TestMulticastRefused(t *testing.T) {
 		{one, roomURL, `{"image":"a.img","root":"` + strings.Repeat("0", 64) + `"}`, 409, "another one"},
 		{one, roomURL, `{"image":"empty"}`, 422, "0 bytes"},
 		{one, roomURL, `{"image":`, 400, "bad request"},
-		{head, "http://127.0.0.1:8080/api/v1/multicast", `{"image":"a.img"}`, 503, "interface lo has none"},
+		{head, "http://127.0.0.1:8080/v1/multicast", `{"image":"a.img"}`, 503, "interface lo has none"},
 		{one, roomURL, `{"image":"a.img"}`, 200, "peer"},
 		{one, roomURL, `{"image":"b.img"}`, 503, "1 multicast sessions already"},
 		{one, roomURL, `{"image":"/images/a.img"}`, 200, "peer"},

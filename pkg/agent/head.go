@@ -90,7 +90,7 @@ func (h *head) join(ctx context.Context, ask api.Join) (room api.Room, err error
 	if err != nil {
 		return room, err
 	}
-	reply, err := h.call(ctx, http.MethodPost, h.base+"/api/v1/multicast", body)
+	reply, err := h.call(ctx, http.MethodPost, h.base+"/v1/multicast", body)
 	if err == nil {
 		err = json.Unmarshal(reply, &room)
 	}

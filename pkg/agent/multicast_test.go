@@ -84,7 +84,7 @@ func TestRoom(t *testing.T) {
 			}
 			if test.job.Multicast && test.addr == "" {
 				var ask api.Join
-				text, ok := strings.CutPrefix(asked[0], "POST /api/v1/multicast ")
+				text, ok := strings.CutPrefix(asked[0], "POST /v1/multicast ")
 				err := json.Unmarshal([]byte(text), &ask)
 				if diff := cmp.Diff(api.Join{Image: test.job.Image, Root: test.job.Root}, ask); !ok || err != nil || diff != "" || len(asked) != 2 {
 					t.Errorf("asked %q, %v (-want +got):\n%s", asked, err, diff)

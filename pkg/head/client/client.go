@@ -28,7 +28,7 @@ func (c Client) Nodes(ctx context.Context) (list []api.Node, err error) {
 
 // Sessions lists what the head sends by multicast.
 func (c Client) Sessions(ctx context.Context) (list []api.Session, err error) {
-	err = c.do(ctx, http.MethodGet, "/api/v1/multicast", nil, &list)
+	err = c.do(ctx, http.MethodGet, "/v1/multicast", nil, &list)
 	return list, err
 }
 

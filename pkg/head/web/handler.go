@@ -61,8 +61,8 @@ func (s *Site) Handler() http.Handler {
 	mux.HandleFunc("POST /v1/nodes/{node}/events", s.withNode(s.events))
 	mux.HandleFunc("POST /v1/nodes/{node}/result", s.withNode(s.result))
 
-	mux.HandleFunc("GET /api/v1/multicast", s.listSessions)
-	mux.HandleFunc("POST /api/v1/multicast", s.join)
+	mux.HandleFunc("GET /v1/multicast", s.listSessions)
+	mux.HandleFunc("POST /v1/multicast", s.join)
 	return mux
 }
 

@@ -98,7 +98,7 @@ func TestJobsByMulticast(t *testing.T) {
 
 func TestRoomWithoutSessions(t *testing.T) {
 	_, server := head(t, t.TempDir())
-	url := server.URL + "/api/v1/multicast"
+	url := server.URL + "/v1/multicast"
 	if status, body, _ := call(t, "POST", url, `{"image":"a"}`); status != 503 || !strings.Contains(body, "no images by multicast") {
 		t.Errorf("post: %d %q", status, body)
 	}

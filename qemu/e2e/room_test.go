@@ -1,0 +1,106 @@
+package e2e
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/orbit-pxe/orbit/pkg/api"
+	"github.com/orbit-pxe/orbit/pkg/imaging/imagefile"
+	"github.com/orbit-pxe/orbit/qemu"
+)
+
+// room is a few nodes of one rack, each with an empty disk.
+type room []*qemu.Machine
+
+// nodeMAC is the address of a node of a room.
+func nodeMAC(i int) string { return fmt.Sprintf("52:54:00:0b:17:%02x", 0x11+i) }
+
+// converted makes an image of the head out of the Debian disk, of the kind that
+// its name says.
+func (l *lab) converted(name string) {
+	l.Helper()
+	path := filepath.Join(l.TempDir(), name)
+	_, err := imagefile.Convert(l.ctx, imagefile.Options{Source: filepath.Join(l.out, "debian-12.img"), Dest: path, Level: 1})
+	l.check(err)
+	_, err = l.head.AddImage(path)
+	l.check(err)
+}
+
+// fill gives each of n nodes a job and switches it on.
+func (l *lab) fill(n int, job api.Job) room {
+	l.Helper()
+	all := make(room, n)
+	for i := range all {
+		_, err := l.head.Assign(l.ctx, nodeMAC(i), job)
+		l.check(err)
+		firmware, bus := qemu.BIOS, qemu.Virtio
+		if i%2 == 1 {
+			firmware, bus = qemu.UEFI, qemu.SATA
+		}
+		disk := qemu.Disk{Bus: bus, Path: filepath.Join(l.TempDir(), fmt.Sprintf("disk%d", i)), Size: 3 << 30}
+		all[i], err = l.rack.Start(qemu.Node{Name: fmt.Sprintf("node%d", i), MAC: nodeMAC(i), Firmware: firmware, CPUs: 1, Disks: []qemu.Disk{disk}})
+		l.check(err)
+	}
+	return all
+}
+
+// arrive waits for the logins of all nodes and the ends of their jobs. No node may
+// have fallen back from multicast.
+func (l *lab) arrive(all room) {
+	l.Helper()
+	for i, m := range all {
+		l.login(m)
+		n, err := l.head.Finished(l.ctx, nodeMAC(i))
+		l.check(err)
+		if n.State != api.Succeeded {
+			l.Fatalf("node %d: job %s: %s", i, n.State, n.Console)
+		}
+		l.noFirmware(m, `Linux version 6\.12`)
+		if !regexp.MustCompile(`by multicast`).MatchString(m.Console.Text()) {
+			l.Errorf("node %d does not say that its image came by multicast", i)
+		}
+	}
+	if text := l.headLog(); strings.Contains(text, "multicast does not arrive") {
+		l.Errorf("a node fell back from multicast:\n%s", text)
+	}
+}
+
+func (l *lab) headLog() string {
+	l.Helper()
+	text, err := os.ReadFile(l.head.Log())
+	l.check(err)
+	return string(text)
+}
+
+// A room of three boots from the network and is imaged from one session, to
+// login, without a second trip through firmware.
+func TestRoom(t *testing.T) {
+	l := newLab(t, ethernet)
+	l.serve()
+	l.converted("room.img.zst")
+	l.arrive(l.fill(3, api.Job{Kind: api.Image, Image: "room.img.zst", Disk: "first", Multicast: true}))
+	if n := strings.Count(l.headLog(), "multicast session begins"); n != 1 {
+		t.Errorf("%d sessions, want 1 for all nodes", n)
+	}
+}
+
+// The same from an .ndz, whose chunks have digests only at the head.
+func TestRoomNdz(t *testing.T) {
+	l := newLab(t, ethernet)
+	l.serve()
+	l.converted("room.ndz")
+	l.arrive(l.fill(2, api.Job{Kind: api.Image, Image: "room.ndz", Disk: "first", Multicast: true}))
+}
+
+// Nodes that are told nothing but a frisbee master server, as an Emulab or ORBIT
+// installation has one; here the head stands in for it.
+func TestRoomOfMaster(t *testing.T) {
+	l := newLab(t, ethernet)
+	l.serve("--frisbee-master", ":64494")
+	l.converted("room.ndz")
+	l.arrive(l.fill(2, api.Job{Kind: api.Image, Image: "frisbee://" + l.rack.Head + "/room", Disk: "first"}))
+}
