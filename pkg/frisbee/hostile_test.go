@@ -106,6 +106,7 @@ func TestFloods(t *testing.T) {
 		{"blocks from elsewhere", func(p *peer, _ liar, _ []*sink, _ netip.Addr) func(*rand.Rand) {
 			return func(r *rand.Rand) {
 				p.send(wire.Block{Chunk: r.Int32N(size>>20 + 2), Index: r.Int32N(1024), Data: []byte("no such data")})
+				p.send(wire.Coded{Chunk: r.Int32N(size>>20 + 2), Left: r.Int32(), Blocks: wire.Bitmap{1: r.Uint64() | 1}, Data: []byte("no such sum")})
 				p.send(wire.JoinReply{Blocks: 77})
 				p.send(wire.Join2Reply{ID: 1, ChunkBlocks: 1024, BlockSize: 1024, Bytes: 1 << 40})
 				p.send(wire.Progress{Interval: 1, What: 3})
@@ -116,6 +117,8 @@ func TestFloods(t *testing.T) {
 			return func(r *rand.Rand) {
 				m := wire.Block{Chunk: size>>20 + r.Int32N(1<<30), Index: r.Int32N(1024)}
 				l.send(from, group, m.Append(nil, wire.Standard, server.As4()))
+				c := wire.Coded{Chunk: size>>20 + r.Int32N(1<<30), Left: r.Int32(), Blocks: wire.Bitmap{15: 1 << 63}}
+				l.send(from, group, c.Append(nil, wire.Standard, server.As4()))
 			}
 		}},
 	} {

@@ -17,7 +17,7 @@ const (
 	// joinSoon is how long the first join waits for its answer, and each of the
 	// next twice as long as the one before, up to joinAgain. Who joins late makes
 	// the server send again what flows meanwhile, to all.
-	joinSoon  = 50 * time.Millisecond
+	joinSoon  = 20 * time.Millisecond
 	joinAgain = 500 * time.Millisecond
 	// bothAfter so long both kinds of join are sent. JOIN2 tells the exact size,
 	// and all known servers answer it.

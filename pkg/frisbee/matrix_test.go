@@ -61,6 +61,7 @@ func TestRoom(t *testing.T) {
 		{name: "four, 20 % in bursts", nodes: 4, size: 3 << 20, down: bursts, up: bursts, server: steady},
 		{name: "four, a mess", nodes: 4, size: 3 << 20, down: mess, up: mess, server: steady},
 		{name: "sixteen, 5 %", nodes: 16, size: 3 << 20, down: lab.Impairment{Loss: 0.05}, up: lab.Impairment{Loss: 0.05}, server: steady},
+		{name: "sixteen, 20 %", nodes: 16, size: 3 << 20, down: lab.Impairment{Loss: 0.2}, up: lab.Impairment{Loss: 0.2}, server: steady},
 		{name: "classic, 5 %", nodes: 4, size: 3 << 20, down: lab.Impairment{Loss: 0.05}, server: steady, client: ClientOptions{Classic: true}},
 		{
 			name: "jumbo, 5 %", nodes: 2, size: 3<<20 + 8193, down: lab.Impairment{Loss: 0.05},

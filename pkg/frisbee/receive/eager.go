@@ -93,7 +93,7 @@ func (c *Client) look(now time.Duration) {
 // silence that no block ends.
 func (c *Client) patience() time.Duration {
 	e := &c.eager
-	return max(c.o.Timeout, min(8*e.gap, time.Second)) * time.Duration(1+min(e.silent, maxBackoff))
+	return max(c.o.Timeout, min(8*e.gap, time.Second)) * time.Duration(2+min(e.silent, maxBackoff))
 }
 
 // silence tells whether the server has nothing to send: what was asked for
