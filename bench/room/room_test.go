@@ -80,7 +80,7 @@ func TestQuick(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(r.Cells) != 3*5+2 || len(r.Costs) != 2 || len(r.Goals) == 0 {
+	if len(r.Cells) != 3*6+2 || len(r.Costs) != 2 || len(r.Goals) == 0 {
 		t.Errorf("%d cells, %d costs and %d goals", len(r.Cells), len(r.Costs), len(r.Goals))
 	}
 	for _, c := range r.Cells {
