@@ -76,7 +76,7 @@ func TestRoom(t *testing.T) {
 // TestMatrix is all of it.
 func TestMatrix(t *testing.T) {
 	if os.Getenv("ORBIT_SLOW") == "" {
-		t.Skip("fills 64 rooms, which takes some minutes (set ORBIT_SLOW=1)")
+		t.Skip("fills 37 rooms, which takes a minute or two (set ORBIT_SLOW=1)")
 	}
 	for _, nodes := range []int{1, 4, 16, 32} {
 		for _, loss := range []float64{0, 0.01, 0.05, 0.2} {
@@ -88,11 +88,11 @@ func TestMatrix(t *testing.T) {
 				{"bursts", lab.Impairment{Bursts: lab.Bursts{Share: loss, Mean: 20}}},
 				{"a mess", lab.Impairment{Loss: loss, Duplicate: 0.05, Reorder: 0.05, Gap: 5}},
 			} {
-				if loss == 0 && k.name == "bursts" {
+				if loss == 0 && k.name == "bursts" || nodes == 32 && k.name != "single losses" {
 					continue
 				}
 				transfer{
-					nodes: nodes, size: 16 << 20, down: k.i, up: k.i, server: ServerOptions{MaxRate: 400e6},
+					nodes: nodes, size: 4 << 20, down: k.i, up: k.i, server: ServerOptions{MaxRate: 200e6},
 				}.named(t, fmt.Sprintf("%d clients, %v %% %s", nodes, loss*100, k.name))
 			}
 		}
