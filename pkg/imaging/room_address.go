@@ -72,20 +72,15 @@ func (u frisbeeURL) find(ctx context.Context, patience time.Duration) (r *Room, 
 	if u.room != nil {
 		return u.room, "", 0, nil
 	}
-	addr, err := net.DefaultResolver.LookupNetIP(ctx, "ip4", u.host)
-	if err != nil {
-		return nil, "", 0, fmt.Errorf("find the master server %s: %w", u.host, err)
-	}
-	server, err := netip.ParseAddrPort(net.JoinHostPort(addr[0].Unmap().String(), u.port))
-	if err != nil {
-		return nil, "", 0, fmt.Errorf("find the master server %s: %w", u.host, err)
-	}
 	if patience <= 0 {
 		patience = time.Minute
 	}
 	ctx, stop := context.WithTimeout(ctx, patience)
 	defer stop()
-	c := master.Client{Server: server, Poll: 2 * time.Second}
+	server := net.JoinHostPort(u.host, u.port)
+	c := master.Client{Poll: 2 * time.Second, Dial: func(ctx context.Context, network, _ string) (net.Conn, error) {
+		return (&net.Dialer{}).DialContext(ctx, network, server)
+	}}
 	a, err := c.Get(ctx, wire.Get{ID: u.id})
 	if err != nil {
 		return nil, "", 0, fmt.Errorf("ask the master server %s: %w%s", server, err, masterHint(err))
@@ -97,7 +92,7 @@ func (u frisbeeURL) find(ctx context.Context, patience time.Duration) (r *Room, 
 	if err := r.check(); err != nil {
 		return nil, "", 0, fmt.Errorf("ask the master server %s for %s: its answer is of no use: %w", server, u.id, err)
 	}
-	return r, server.Addr().String(), a.Size, nil
+	return r, u.host, a.Size, nil
 }
 
 // masterHint is what to do next, in words.

@@ -65,6 +65,7 @@ func TestRoomChunks(t *testing.T) {
 		"not an image": {false, bytes.Repeat([]byte("no image"), len(file)/8), int64(len(file)) * 3 / 2, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			room := newClassroom(t, file, lab.Options{})
 			web := httptest.NewServer(http.NotFoundHandler())
 			t.Cleanup(web.Close)

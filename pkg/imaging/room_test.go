@@ -148,6 +148,7 @@ func roomDisk(t testing.TB, size int) (disk []byte, used extent.Set, file []byte
 }
 
 func TestRoomWholeAndDelta(t *testing.T) {
+	t.Parallel()
 	disk, used, file := roomDisk(t, 64*mib)
 	c := newClassroom(t, file, lab.Options{})
 	server, _ := c.serve(bytes.NewReader(file), int64(len(file)), 0)
@@ -194,6 +195,7 @@ func TestRoomWholeAndDelta(t *testing.T) {
 }
 
 func TestRoomLoss(t *testing.T) {
+	t.Parallel()
 	disk, used, file := roomDisk(t, 48*mib)
 	c := newClassroom(t, file, lab.Options{Seed: 4})
 	if err := c.lab.Nodes[0].Impair(lab.Impairment{Loss: 0.05}, lab.Impairment{Loss: 0.05}); err != nil {
@@ -210,6 +212,7 @@ func TestRoomLoss(t *testing.T) {
 
 // TestRoomServerDies has the rest come by HTTP.
 func TestRoomServerDies(t *testing.T) {
+	t.Parallel()
 	disk, used, file := roomDisk(t, 64*mib)
 	c := newClassroom(t, file, lab.Options{})
 	dying := &countdown{ReaderAt: bytes.NewReader(file)}
@@ -243,6 +246,7 @@ func (c *countdown) ReadAt(p []byte, off int64) (int, error) {
 
 // TestRoomSilent has no multicast at all: all comes by HTTP, and one note says so.
 func TestRoomSilent(t *testing.T) {
+	t.Parallel()
 	disk, used, file := roomDisk(t, 16*mib)
 	c := newClassroom(t, file, lab.Options{})
 	dest := filepath.Join(t.TempDir(), "disk")
@@ -274,6 +278,7 @@ func TestRoomOtherImage(t *testing.T) {
 	}
 	for name, other := range map[string][]byte{"size": noise[:len(noise)/2], "content": noise, "a bit of every chunk": spoilt} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			c := newClassroom(t, file, lab.Options{})
 			server, _ := c.serve(bytes.NewReader(other), int64(len(other)), 0)
 			dest := filepath.Join(t.TempDir(), "disk")
@@ -291,6 +296,7 @@ func TestRoomOtherImage(t *testing.T) {
 
 // TestRoomDiskFails ends with the disk's error, not with the network.
 func TestRoomDiskFails(t *testing.T) {
+	t.Parallel()
 	_, _, file := roomDisk(t, 32*mib)
 	c := newClassroom(t, file, lab.Options{})
 	c.serve(bytes.NewReader(file), int64(len(file)), 0)
@@ -321,6 +327,7 @@ func (f *tired) WriteAt(p []byte, off int64) (int, error) {
 
 // TestRoomCancelled ends at once.
 func TestRoomCancelled(t *testing.T) {
+	t.Parallel()
 	_, _, file := roomDisk(t, 32*mib)
 	c := newClassroom(t, file, lab.Options{})
 	slow := &countdown{ReaderAt: bytes.NewReader(file)}

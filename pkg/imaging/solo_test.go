@@ -36,6 +36,7 @@ func TestSolo(t *testing.T) {
 			continue
 		}
 		t.Run(g.name(), func(t *testing.T) {
+			t.Parallel()
 			file := g.read(t)
 			c := newClassroom(t, nil, lab.Options{})
 			c.serve(bytes.NewReader(file), int64(len(file)), 0)
@@ -53,6 +54,7 @@ func TestSolo(t *testing.T) {
 
 // TestSoloDisk writes over a disk that had another life, with losses.
 func TestSoloDisk(t *testing.T) {
+	t.Parallel()
 	disk, used := usedDisk(t, 64*mib, 512, 6)
 	file := ndzImage(t, disk, used)
 	c := newClassroom(t, nil, lab.Options{Seed: 2})
@@ -105,6 +107,7 @@ func TestSoloFails(t *testing.T) {
 		"server dies":     {file, 5 * mib, true, "chunks are missing"},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			room := newClassroom(t, nil, lab.Options{})
 			if c.file != nil {
 				dying := &countdown{ReaderAt: bytes.NewReader(c.file)}
@@ -215,6 +218,7 @@ func (*keeper) Put(context.Context, netip.Addr, wire.Put) (master.Upload, error)
 
 // TestSoloMaster asks a master server for the session.
 func TestSoloMaster(t *testing.T) {
+	t.Parallel()
 	disk, used := usedDisk(t, 32*mib, 512, 6)
 	file := ndzImage(t, disk, used)
 	c := newClassroom(t, nil, lab.Options{})
