@@ -93,14 +93,16 @@ type Client struct {
 	start time.Time
 
 	// Of the goroutine that receives.
-	server   [4]byte // zero if any will do
-	report   report
-	lastData time.Time
-	heard    bool // any block of the file
-	both     bool // kinds of join were sent
-	lap      lap
-	lapTime  time.Duration
-	delay    time.Duration // most of a first report
+	server     [4]byte // zero if any will do
+	report     report
+	lastData   time.Time
+	heard      bool // any block of the file
+	useful     uint64
+	lastUseful time.Time // when it grew
+	both       bool      // kinds of join were sent
+	lap        lap
+	lapTime    time.Duration
+	delay      time.Duration // most of a first report
 
 	mu       sync.Mutex
 	state    *receive.Client // nil until joined

@@ -16,6 +16,10 @@ const (
 	// maxInterval and maxDelay of reports are those of the real client.
 	maxInterval = 4295 * time.Second
 	maxDelay    = 5 * time.Second
+	// useless is how many times longer than silence a client puts up with data
+	// that it has no use for: of others in a long queue, or of somebody who wants
+	// to keep it waiting.
+	useless = 5
 )
 
 // lap is what a client had received when it last looked whether it keeps up.
@@ -47,17 +51,21 @@ func (c *Client) look(ctx context.Context, at time.Time) error {
 		return err
 	}
 	c.mu.Lock()
-	lacking, out := c.state.Lacking(), c.out
+	lacking, out, n := c.state.Lacking(), c.out, c.state.Counters()
 	c.mu.Unlock()
-	if lacking == 0 || 4*out >= cap(c.ready) {
+	busy := lacking == 0 || 4*out >= cap(c.ready)
+	if busy {
 		c.lastData = at // that nothing comes is the consumer's doing, not the network's
 	}
-	quiet := at.Sub(c.lastData)
+	if now := n.Useful + n.Coded + n.Supplied; busy || now != c.useful {
+		c.useful, c.lastUseful = now, at
+	}
+	quiet := max(at.Sub(c.lastData), at.Sub(c.lastUseful)/useless)
 	switch {
 	case !c.heard && at.Sub(c.start) >= c.o.NoData && quiet >= min(graceForData, c.o.NoData):
 		return &SilentError{Answered: true, After: at.Sub(c.start).Round(time.Millisecond)}
 	case c.heard && c.o.Repair != nil && quiet >= c.o.Quiet:
-		c.lastData = at
+		c.lastData, c.lastUseful = at, at
 		wake(c.needed)
 	case c.o.Repair == nil && quiet >= c.o.GiveUp:
 		return &QuietError{Missing: lacking, After: quiet.Round(time.Millisecond)}

@@ -167,3 +167,50 @@ func TestJoinRanges(t *testing.T) {
 		}
 	}
 }
+
+// TestUselessData has nothing arrive any more but a block that the client has
+// long had, again and again: it does not wait for ever.
+func TestUselessData(t *testing.T) {
+	for _, repair := range []bool{true, false} {
+		l := lab.ForTest(t, lab.Options{Nodes: 1})
+		data := file(8 << 20)
+		s := serve(t, l, data, ServerOptions{Rate: 100e6})
+		r := &ranges{data: data}
+		o := ClientOptions{Quiet: 200 * time.Millisecond, GiveUp: 300 * time.Millisecond}
+		if repair {
+			o.Repair = r.get
+		}
+		c := ending(t, l, s, 2, len(data), o)
+		ctx, stop := context.WithTimeout(t.Context(), patience)
+		var w sync.WaitGroup
+		w.Go(func() {
+			<-s.done
+			p := newPeer(t, l.Server, group)
+			for ctx.Err() == nil {
+				c.mu.Lock()
+				had := int32(-1)
+				for k := range c.seen {
+					had = k
+				}
+				c.mu.Unlock()
+				if had >= 0 {
+					p.send(wire.Block{Chunk: had, Data: data[:1024]})
+				}
+				wait(ctx, 20*time.Millisecond)
+			}
+		})
+		c.run(ctx)
+		stop()
+		w.Wait()
+		var quiet *QuietError
+		if !repair && (!errors.As(c.err, &quiet) || c.took < 5*o.GiveUp) {
+			t.Errorf("ends with %v after %v", c.err, c.took)
+		}
+		if repair {
+			c.check(t, data)
+			if r.calls.Load() == 0 {
+				t.Error("nothing was repaired")
+			}
+		}
+	}
+}

@@ -25,7 +25,8 @@ func (c *cast) bytes() int64 {
 	defer c.mu.Unlock()
 	n := c.before
 	if c.client != nil {
-		n += int64(c.client.Stats().Blocks.Useful) * c.block
+		b := c.client.Stats().Blocks
+		n += int64(b.Useful+b.Solved) * c.block
 	}
 	return n
 }
