@@ -25,6 +25,10 @@
 // there: what the disk holds already is not fetched. A disk that holds all of the image
 // is not changed.
 //
+// An image may come by multicast ([Room]): then chunks of its file arrive in any
+// order, once for a whole room, and HTTP brings the rest. Of an .ndz that comes by
+// multicast alone the chunks with the head of the disk are received first.
+//
 // A regular file may stand for the disk. It is created, or emptied first, and
 // becomes exactly as long as the image; with [WriteOptions.FileSize] it is
 // a disk of that size, which an image must fit into like into any other.
