@@ -51,7 +51,7 @@ const mib = 1 << 20
 func run(ctx context.Context, args []string) error {
 	f := flag.NewFlagSet("room", flag.ContinueOnError)
 	dir := f.String("dir", "/dev/shm", "`DIR` in memory for the image and what the clients write")
-	size := f.Int64("size", 48, "`MiB` of the image")
+	size := f.Int64("size", 40, "`MiB` of the image")
 	big := f.Int64("big", 512, "`MiB` of the image where the network is not limited")
 	clients := f.String("clients", "1,4,16,32", "`NUMBERS` of clients")
 	rounds := f.Int("rounds", 3, "how often each is measured; the median counts")
