@@ -59,7 +59,8 @@ func TestCodedRooms(t *testing.T) {
 					if res.ratio > x.most[i] {
 						t.Errorf("%d clients, %2.0f %% lost: sent %.3f of the file; want at most %.3f", clients, loss*100, res.ratio, x.most[i])
 					}
-					if slower > 1.5 {
+					// A request that is lost at the end costs little, but the file is short.
+					if slower > 1.5 && res.last > one+200*ms {
 						t.Errorf("%d clients, %2.0f %% lost: took %.2f of the time of one client; want at most 1.5", clients, loss*100, slower)
 					}
 				}
