@@ -88,6 +88,36 @@ func TestPeakMemoryMulticast(t *testing.T) {
 	}
 }
 
+// So it does with an .ndz image, in parts or as a stream.
+func TestPeakMemoryChunks(t *testing.T) {
+	if testing.Short() {
+		t.Skip("writes some hundred MiB")
+	}
+	raw, dir := sparseDisk(t), t.TempDir()
+	image := filepath.Join(dir, "x.ndz")
+	if _, err := imaging.Save(t.Context(), imaging.SaveOptions{Disk: raw, Dest: image, Format: imaging.Ndz}); err != nil {
+		t.Fatal(err)
+	}
+	server := httptest.NewServer(http.FileServer(http.Dir(dir)))
+	defer server.Close()
+	for _, args := range [][]string{{"--verify=disk", server.URL + "/x.ndz"}, {"--sha256-beside", image}} {
+		if args[0] == "--sha256-beside" { // a stream
+			out, err := exec.Command("sha256sum", image).Output()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(image+".sha256", out, 0o666); err != nil {
+				t.Fatal(err)
+			}
+		}
+		disk := filepath.Join(t.TempDir(), "disk")
+		modest(t, append(args, disk)...)
+		if out, err := exec.Command("cmp", raw, disk).CombinedOutput(); err != nil {
+			t.Fatalf("the disk is not what was saved: %v %s", err, out)
+		}
+	}
+}
+
 // sparseDisk is a file of 1 GiB, a quarter of it in use.
 func sparseDisk(t *testing.T) string {
 	t.Helper()

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -27,8 +28,8 @@ type golden struct {
 		SHA256 string `json:"sha256"`
 	} `json:"zero_filled"`
 	Relocated *struct {
-		Start   int64  `json:"target_start"`
-		Sectors int64  `json:"target_sectors"`
+		Start   int    `json:"target_start"`
+		Sectors int    `json:"target_sectors"`
 		SHA256  string `json:"sha256"`
 	} `json:"relocated"`
 	Key    string `json:"key_file"`
@@ -36,11 +37,8 @@ type golden struct {
 	Delta  bool   `json:"is_delta"`
 }
 
-func (g golden) name() string { return strings.TrimSuffix(g.File, ".gz") }
-func (g golden) sealed() bool { return g.Key != "" || g.Cipher != "" }
-func (g golden) slice() bool {
-	return strings.Contains(g.File, "slice") || strings.HasPrefix(g.File, "ext4-partition")
-}
+func (g golden) name() string             { return strings.TrimSuffix(g.File, ".gz") }
+func (g golden) sealed() bool             { return g.Key != "" || g.Cipher != "" }
 func (g golden) read(t testing.TB) []byte { return ndztest.Golden(t, filepath.Join(goldens, g.File)) }
 
 func readGoldens(t testing.TB) []golden {
@@ -123,5 +121,36 @@ func TestGoldenChunks(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// An image of a partition with addresses in it, a disklabel or LILO's, is fitted
+// to the partition that it is written to.
+func TestGoldenChunksRelocated(t *testing.T) {
+	n := 0
+	for _, g := range readGoldens(t) {
+		if g.Relocated == nil || g.sealed() {
+			continue
+		}
+		at := g.Relocated
+		dev := loop(t, (at.Start+at.Sectors+2048)*ndz.Sector, 512)
+		script := fmt.Sprintf(`printf 'label: dos\nstart=2048,size=%d\nstart=%d,size=%d\n' | sfdisk -q --wipe always %s`, at.Start-2048, at.Start, at.Sectors, dev)
+		for _, way := range []string{"parts", "pipe"} {
+			copyTo(t, dev, 0, store(t, "zeros", make([]byte, (at.Start+at.Sectors)*ndz.Sector)))
+			tool(t, "sh", "-c", script)
+			tool(t, "partx", "-u", dev)
+			o := from(t, way, g.name(), g.read(t))
+			o.Disk, o.Verify = dev+"p2", VerifyDisk
+			if _, err := write1(t, o); err != nil {
+				t.Fatalf("%s: %v", g.File, err)
+			}
+			if got := sum(bytesOf(t, o.Disk)); got != at.SHA256 {
+				t.Errorf("%s, %s: the partition is %s, want %s", g.File, way, got, at.SHA256)
+			}
+			n++
+		}
+	}
+	if n == 0 {
+		t.Error("no image has addresses")
 	}
 }
