@@ -116,6 +116,42 @@ func TestGoldenChunksCut(t *testing.T) {
 	}
 }
 
+// The chunks do not tell how many they are, but the filesystem tells.
+func TestChunksMissingAtEnd(t *testing.T) {
+	if testing.Short() {
+		t.Skip("makes filesystems")
+	}
+	cuts := 0
+	for i, name := range []string{"ext4", "xfs", "fat16", "fat32", "ntfs", "btrfs"} {
+		f := named(t, name)
+		disk, _ := f.make(t, uint64(i)+90)
+		img := filepath.Join(t.TempDir(), "x.ndz")
+		if _, err := Save(t.Context(), SaveOptions{Disk: disk, Dest: img, Format: Ndz}); err != nil {
+			t.Fatal(err)
+		}
+		file := bytesOf(t, img)
+		if n := volumeSize(bytesOf(t, disk)[:headSize]); n > f.size*mib || n < f.size*mib-4096 {
+			t.Errorf("%s says that it has %d bytes, of %d MiB", name, n, f.size)
+		}
+		if len(file) < 2*ndz.ChunkSize {
+			continue
+		}
+		cuts++
+		for _, way := range allWays[:2] {
+			o := from(t, way, "x.ndz", file[:len(file)-ndz.ChunkSize])
+			o.Disk = filepath.Join(t.TempDir(), "disk")
+			_, err := write1(t, o)
+			var short *ShortImageError
+			if !errors.As(err, &short) || !short.Volume || errors.As(err, new(*RefusedError)) != (way == "file") {
+				t.Errorf("%s, %s: %v, want it to tell that the image is truncated", name, way, err)
+			}
+		}
+	}
+	if cuts < 3 {
+		t.Errorf("only %d images have more than a chunk", cuts)
+	}
+}
+
 // A disk, an image of it, and a server that bends it.
 func bentChunks(t testing.TB, bend func(n int, a *answer), o WriteOptions) (m *memDisk, told *notes, err error) {
 	t.Helper()

@@ -59,16 +59,21 @@ func (e *HashError) Error() string {
 }
 
 // ShortImageError reports an image that ends before the last sector its own
-// partition table speaks of. A compressed file may be complete and its content
+// partition table speaks of, or its filesystem uses. A compressed file may be complete and its content
 // still be cut off: by a full disk where it was made, for instance.
 type ShortImageError struct {
 	Source     string
 	Have, Want int64 // bytes
+	Volume     bool  // it is the filesystem
 }
 
 func (e *ShortImageError) Error() string {
-	return fmt.Sprintf("image %s is truncated: it ends after %s (%d bytes), its partition table needs %s (%d bytes)",
-		e.Source, units.Bytes(e.Have), e.Have, units.Bytes(e.Want), e.Want)
+	who := "partition table"
+	if e.Volume {
+		who = "filesystem"
+	}
+	return fmt.Sprintf("image %s is truncated: it ends after %s (%d bytes), its %s needs %s (%d bytes)",
+		e.Source, units.Bytes(e.Have), e.Have, who, units.Bytes(e.Want), e.Want)
 }
 
 // TooSmallError reports a disk that the image does not fit on.

@@ -209,6 +209,9 @@ func (m *source) lookAt(ctx context.Context) error {
 	if m.table.End > m.length {
 		return &ShortImageError{Source: m.name, Have: m.length, Want: m.table.End}
 	}
+	if m.chunks != nil {
+		return m.complete(ctx, at, m.length)
+	}
 	return nil
 }
 

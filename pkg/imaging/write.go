@@ -211,6 +211,11 @@ func (w *write) verify(ctx context.Context) error {
 	if w.bytes < m.table.End && w.plan.Cut == "" {
 		return &ShortImageError{Source: m.name, Have: w.bytes, Want: m.table.End}
 	}
+	if m.used.End() > 0 && !m.anyOrder() { // chunks that came in order
+		if err := m.complete(ctx, unfinished{w}, w.bytes); err != nil {
+			return err
+		}
+	}
 	if w.target.file && w.target.room == unlimited && w.dev.Size() != w.bytes {
 		if err := w.begin(ctx); err != nil {
 			return err

@@ -1,0 +1,102 @@
+package imaging
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"io"
+
+	"github.com/orbit-pxe/orbit/pkg/extent"
+	"github.com/orbit-pxe/orbit/pkg/layout"
+	"github.com/orbit-pxe/orbit/pkg/partition"
+)
+
+// mostVolume is the most bytes that a volume may say it has, to be believed.
+const mostVolume = 1 << 60
+
+// volumeSize is how many bytes a filesystem says it has, by what its first MiB
+// holds; 0 where there is none that is known.
+func volumeSize(head []byte) int64 {
+	le, be := binary.LittleEndian, binary.BigEndian
+	var blocks, size uint64
+	switch {
+	case len(head) < 128<<10:
+	case le.Uint16(head[1080:]) == 0xef53: // ext
+		blocks, size = uint64(le.Uint32(head[1028:])), 1024<<(le.Uint32(head[1048:])&31)
+		if le.Uint32(head[1120:])&0x80 != 0 { // with 64 bits
+			blocks |= uint64(le.Uint32(head[1360:])) << 32
+		}
+	case bytes.HasPrefix(head, []byte("XFSB")):
+		blocks, size = be.Uint64(head[8:]), uint64(be.Uint32(head[4:]))
+	case bytes.HasPrefix(head[3:], []byte("NTFS    ")):
+		blocks, size = le.Uint64(head[40:]), uint64(le.Uint16(head[11:]))
+	case bytes.HasPrefix(head[54:], []byte("FAT1")), bytes.HasPrefix(head[82:], []byte("FAT32")):
+		blocks, size = uint64(le.Uint16(head[19:])), uint64(le.Uint16(head[11:]))
+		if blocks == 0 {
+			blocks = uint64(le.Uint32(head[32:]))
+		}
+	case bytes.HasPrefix(head[64<<10+64:], []byte("_BHRfS_M")) && le.Uint64(head[64<<10+136:]) == 1: // btrfs on one device
+		blocks, size = le.Uint64(head[64<<10+112:]), 1
+	}
+	if size == 0 || blocks > mostVolume/size {
+		return 0
+	}
+	return int64(blocks * size)
+}
+
+// complete tells whether an image of have bytes, which r reads, has all that the
+// filesystem in it uses. The chunks of an .ndz image do not tell how many they
+// are: where whole ones are missing at its end, only what is on the disk tells.
+// An image may well end before its filesystem: some of the real tools leave out
+// the free space at the end.
+func (m *source) complete(ctx context.Context, r io.ReaderAt, have int64) error {
+	want := volumeSize(m.head)
+	if m.table.Scheme != partition.SchemeNone || want <= have {
+		return nil
+	}
+	l, err := layout.Read(ctx, padded{r, have}, want, 512)
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	if err == nil && l.Used.End() <= have {
+		return nil
+	}
+	if err == nil {
+		want = l.Used.End()
+	}
+	return &ShortImageError{Source: m.name, Have: have, Want: want, Volume: true}
+}
+
+// padded reads zeros behind the end of r, at size.
+type padded struct {
+	r    io.ReaderAt
+	size int64
+}
+
+func (p padded) ReadAt(b []byte, off int64) (int, error) {
+	n := int(max(0, min(int64(len(b)), p.size-off)))
+	if n > 0 {
+		if k, err := p.r.ReadAt(b[:n], off); k < n {
+			return k, err
+		}
+	}
+	clear(b[n:])
+	return len(b), nil
+}
+
+// unfinished reads the disk as if what is held back were there already.
+type unfinished struct{ w *write }
+
+func (u unfinished) ReadAt(b []byte, off int64) (int, error) {
+	if err := readAll(u.w.dev, b, off); err != nil {
+		return 0, err
+	}
+	here := extent.Range{Off: off, End: off + int64(len(b))}
+	for _, h := range u.w.out.all(u.w.source.head) {
+		in := here.Intersect(extent.Range{Off: h.off, End: h.off + int64(len(h.data))})
+		if !in.Empty() {
+			copy(b[in.Off-off:in.End-off], h.data[in.Off-h.off:])
+		}
+	}
+	return len(b), nil
+}
