@@ -59,7 +59,7 @@ func chunkFormat(version int) string { return fmt.Sprintf("ndz version %d", vers
 // chunkError is err in words for those who have the image.
 func chunkError(name string, err error) error {
 	if errors.Is(err, ndz.ErrSeal) {
-		return fmt.Errorf("image %s is encrypted or signed, and no node has keys for that (convert it first: orbit image convert): %w", name, err)
+		return fmt.Errorf("image %s is encrypted or signed, and no node has keys for that (convert it first: orbit image convert --ndz-key FILE): %w", name, err)
 	}
 	return fmt.Errorf("image %s: %w", name, err)
 }
