@@ -44,6 +44,10 @@ func (c *cell) server() time.Duration {
 	return median(c.Rounds, func(r round) time.Duration { return r.Server })
 }
 
+func (c *cell) idle() float64 {
+	return median(c.Rounds, func(r round) float64 { return r.Idle })
+}
+
 func (c *cell) client() time.Duration {
 	return median(c.Rounds, func(r round) time.Duration { return r.Client })
 }
@@ -85,22 +89,26 @@ func (r *report) String() string {
 			was = name
 			fmt.Fprintf(&b, "\n%d MiB, %s\n", c.Image/mib, name)
 			for _, head := range [][]any{
-				{"", "", "", "time,", "sent,", "sent,", "CPU,", "CPU,", "server's"},
-				{"", "to", "time", "x of 1", "images", "/client", "server", "client", "memory"},
+				{"", "", "", "time,", "sent,", "sent,", "CPU,", "CPU,", "CPU", "server's"},
+				{"", "to", "time", "x of 1", "images", "/client", "server", "client", "idle", "memory"},
 			} {
-				fmt.Fprintf(&b, "%-16s %4s %9s %9s %7s %7s %11s %11s %11s\n", head...)
+				fmt.Fprintf(&b, "%-16s %4s %9s %9s %7s %7s %11s %11s %6s %11s\n", head...)
 			}
 		}
 		relative := "-"
 		if one := r.find(c.Condition.Name, c.Way, 1); one != nil {
 			relative = fmt.Sprintf("%.2f", c.elapsed().Seconds()/one.elapsed().Seconds())
 		}
+		idle := "-"
+		if i := c.idle(); i >= 0 {
+			idle = fmt.Sprintf("%.0f %%", i*100)
+		}
 		peak := "-"
 		if p := slices.MaxFunc(c.Rounds, func(a, b round) int { return cmp.Compare(a.ServerPeak, b.ServerPeak) }).ServerPeak; p > 0 {
 			peak = fmt.Sprintf("%d MB", p/1e6)
 		}
-		fmt.Fprintf(&b, "  %-14s %4d %7.2f s %9s %7.2f %7.3f %9.2f s %9.2f s %11s\n", c.Way, c.Clients, c.elapsed().Seconds(), relative,
-			c.sent(), c.sent()/float64(c.Clients), c.server().Seconds(), c.client().Seconds(), peak)
+		fmt.Fprintf(&b, "  %-14s %4d %7.2f s %9s %7.2f %7.3f %9.2f s %9.2f s %6s %11s\n", c.Way, c.Clients, c.elapsed().Seconds(), relative,
+			c.sent(), c.sent()/float64(c.Clients), c.server().Seconds(), c.client().Seconds(), idle, peak)
 	}
 	if len(r.Costs) > 0 {
 		fmt.Fprintf(&b, "\n%-36s %14s %14s\n", "the server by itself", "CPU for 1 GB", "it sends")

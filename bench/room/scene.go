@@ -20,6 +20,7 @@ type scene struct {
 	dir     string
 	image   string
 	clients int
+	idle    float64 // of the last transfer
 }
 
 // round is one transfer to all.
@@ -30,6 +31,7 @@ type round struct {
 	Server     time.Duration // CPU
 	Client     time.Duration // CPU of a client, on the average
 	ServerPeak int64         // bytes of memory; 0 is not known
+	Idle       float64       // share of the machine's CPU time, 0 to 1: at 0 it is the limit; -1 is not known
 }
 
 // tooLong is when a transfer has failed.
@@ -73,6 +75,7 @@ func (s *scene) out(n *lab.Node) string { return filepath.Join(s.dir, n.Name) }
 // all starts a role on each node and, when all are ready, lets them go. The time
 // is until the last has ended.
 func (s *scene) all(ctx context.Context, role func(*lab.Node) room.Role) (time.Duration, error) {
+	s.idle = 0
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	var all []*room.Process
@@ -94,6 +97,10 @@ func (s *scene) all(ctx context.Context, role func(*lab.Node) room.Role) (time.D
 			return 0, err
 		}
 	}
+	before, err := readTicks()
+	if err != nil {
+		return 0, err
+	}
 	start := time.Now()
 	for _, p := range all {
 		if err := p.Go(); err != nil {
@@ -104,6 +111,11 @@ func (s *scene) all(ctx context.Context, role func(*lab.Node) room.Role) (time.D
 		<-p.Ended()
 	}
 	elapsed := time.Since(start)
+	after, err := readTicks()
+	if err != nil {
+		return 0, err
+	}
+	s.idle = after.since(before)
 	for _, p := range all {
 		if err := p.Wait(nil); err != nil {
 			return 0, err

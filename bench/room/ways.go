@@ -65,6 +65,7 @@ func (s *scene) serving(ctx context.Context, role room.Role, f func() (time.Dura
 		<-server.Ended()
 		return r, err
 	}
+	r.Idle = s.idle
 	var told struct{ Bytes uint64 }
 	err = server.Stop(&told)
 	r.Blocks, r.ServerPeak = told.Bytes, server.Peak()
@@ -95,6 +96,6 @@ func byHTTP(ctx context.Context, s *scene) (round, error) {
 func byUDPCast(options ...string) func(context.Context, *scene) (round, error) {
 	return func(ctx context.Context, s *scene) (round, error) {
 		report, err := s.lab.Cast(ctx, lab.Cast{File: s.image, Out: s.out, Nodes: s.lab.Nodes, Sender: options})
-		return round{Elapsed: report.Elapsed}, err
+		return round{Elapsed: report.Elapsed, Idle: -1}, err // its waiting would count
 	}
 }
