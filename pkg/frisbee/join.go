@@ -68,7 +68,8 @@ func (c *Client) join(ctx context.Context) error {
 				c.mu.Unlock()
 			default:
 				// It may be a forged one, and the true one may come yet.
-				if err := c.answered(&all[i], &p); err != nil {
+				// What a server of other blocks says of its file means nothing.
+				if err := c.answered(&all[i], &p); err != nil && !errors.As(other, new(*wire.GeometryError)) {
 					other = err
 				}
 			}

@@ -2,10 +2,12 @@ package imaging
 
 import (
 	"context"
+	"errors"
 	"sync"
 
 	"github.com/orbit-pxe/orbit/pkg/api"
 	"github.com/orbit-pxe/orbit/pkg/frisbee"
+	"github.com/orbit-pxe/orbit/pkg/frisbee/wire"
 )
 
 // mostBuffers are the chunks that are received at a time at most, of 1 MiB each.
@@ -17,6 +19,7 @@ type cast struct {
 	client *frisbee.Client // of the session going on
 	block  int64           // bytes
 	before int64           // bytes that came by sessions that are over
+	jumbo  bool            // the server has turned out to send large blocks
 }
 
 // bytes is how much came so far, each block counted once.
@@ -54,6 +57,19 @@ func (c *cast) run(ctx context.Context, r *Room, o frisbee.ClientOptions, from s
 	o.Workers, o.Buffers = fetchers, mostBuffers
 	if free := available(); free > 0 {
 		o.Buffers = int(max(4, min(int64(o.Buffers), free/8>>20)))
+	}
+	err := c.receive(ctx, *r, o, from)
+	// What blocks a session has only its server tells.
+	if other := (*wire.GeometryError)(nil); errors.As(err, &other) && r.Block == 0 && !c.jumbo {
+		c.jumbo = true
+		err = c.receive(ctx, *r, o, from)
+	}
+	return err
+}
+
+func (c *cast) receive(ctx context.Context, r Room, o frisbee.ClientOptions, from string) error {
+	if c.jumbo {
+		r.Block = wire.Jumbo.BlockSize()
 	}
 	client, err := r.join(ctx, o, from)
 	if err != nil {

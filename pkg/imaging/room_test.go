@@ -36,6 +36,7 @@ type classroom struct {
 	opened atomic.Int64 // sockets of clients
 	client atomic.Pointer[frisbee.Client]
 	tune   func(*frisbee.ClientOptions)
+	blocks wire.Geometry // of the server
 
 	mu    sync.Mutex
 	notes []string
@@ -87,7 +88,7 @@ func (c *classroom) room() *Room {
 func (c *classroom) serve(file io.ReaderAt, size int64, rate int64) (s *frisbee.Server, stop func()) {
 	c.t.Helper()
 	err := c.lab.Server.Do(func() (err error) {
-		s, err = frisbee.NewServer(frisbee.ServerOptions{File: file, Size: size, Peer: roomPeer, Interface: lab.Interface, Rate: rate})
+		s, err = frisbee.NewServer(frisbee.ServerOptions{File: file, Size: size, Peer: roomPeer, Interface: lab.Interface, Rate: rate, Geometry: c.blocks})
 		return err
 	})
 	if err != nil {
@@ -191,6 +192,24 @@ func TestRoomWholeAndDelta(t *testing.T) {
 	}
 	if r.Multicast == 0 || r.Written > 4*mib {
 		t.Errorf("%d bytes by multicast, %d written", r.Multicast, r.Written)
+	}
+}
+
+// TestRoomJumbo has a server of large blocks, which only its answer tells.
+func TestRoomJumbo(t *testing.T) {
+	t.Parallel()
+	disk, used, file := roomDisk(t, 16*mib)
+	c := newClassroom(t, file, lab.Options{})
+	c.blocks = wire.Jumbo
+	c.serve(bytes.NewReader(file), int64(len(file)), 0)
+	dest := filepath.Join(t.TempDir(), "disk")
+	r := c.write(WriteOptions{Disk: dest, Verify: VerifyDisk})
+	holdsImage(t, dest, disk, used)
+	if r.Multicast < int64(len(file))*9/10 {
+		t.Errorf("%d of %d bytes came by multicast; notes: %q", r.Multicast, len(file), c.notes)
+	}
+	if n := c.opened.Load(); n != 2 {
+		t.Errorf("%d sockets, want one of each kind", n)
 	}
 }
 
