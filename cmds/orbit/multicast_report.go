@@ -36,13 +36,13 @@ func (b *broadcast) announce() {
 	peer := e.Peer.String()
 	if b.web != nil {
 		e.URL = b.web.url
-		if b.kind != "" && b.o.Geometry == 0 {
+		if b.kind != "" {
 			say("on a node:", "imagenode --multicast "+peer+" "+quote(e.URL)+" DISK")
 		}
 	}
-	if b.kind == "ndz" && b.o.Geometry == 0 {
+	if b.kind == "ndz" {
 		say("without HTTP:", "imagenode frisbee://"+peer+" DISK")
-		if e.Peer.Addr().IsMulticast() {
+		if e.Peer.Addr().IsMulticast() && b.o.Geometry == 0 {
 			say("Emulab's client:", fmt.Sprintf("frisbee -m %s -p %d DISK", e.Peer.Addr(), e.Peer.Port()))
 		}
 	}
@@ -56,9 +56,6 @@ func (b *broadcast) announce() {
 	say("to a file:", get+peer+" FILE")
 	if b.kind == "orbit" && b.web == nil {
 		b.out.line("note: without --http no node can have the index of this Orbit image")
-	}
-	if b.o.Geometry != 0 {
-		b.out.line("note: imagenode does not take blocks of 8 KiB; orbit multicast get --jumbo does, and real clients that were built so")
 	}
 	if b.kind == "" {
 		b.out.line("note: this is neither an Orbit image nor an .ndz: imagenode does not take it by multicast")

@@ -47,7 +47,7 @@ func serveVerb(ctx context.Context, stdout, _ io.Writer, args []string) error {
 	bits(&b.o.MaxRate, "max-rate", "send at most `BITS`/s (default: what the interface can)")
 	f.Float64Var(&b.o.Share, "share", 0.9, "share of the nodes to wait for, `0.01 to 1`: the others do not slow the room, and fetch what they lack by HTTP")
 	f.IntVar(&b.o.TTL, "ttl", 5, "`N` routers that the group may pass, and one")
-	jumbo := f.Bool("jumbo", false, "send blocks of 8 KiB, on a network with jumbo frames: to orbit multicast get --jumbo, and real clients that were built so")
+	jumbo := f.Bool("jumbo", false, "send blocks of 8 KiB, on a network with jumbo frames: imagenode finds out, orbit multicast get needs --jumbo, and real clients must be built so")
 	f.DurationVar(&b.o.Idle, "idle", 0, "end after so `LONG` without work (default: never)")
 	f.BoolVar(&b.o.Classic, "classic", false, "repair as Emulab's server does, never by sums of blocks: to compare")
 	f.BoolVar(&b.o.UntilLeft, "once", false, "end when all nodes that came have left")
