@@ -239,6 +239,7 @@ func (c *Client) Again(index int32) bool {
 	}
 	c.count.spoilt++
 	c.state.Again(index)
+	c.lacksAgain()
 	return true
 }
 

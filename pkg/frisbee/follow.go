@@ -154,5 +154,16 @@ func (c *Client) hand(ctx context.Context, ch receive.Chunk) error {
 	c.out--
 	c.mu.Unlock()
 	wake(c.released)
+	if again {
+		c.lacksAgain()
+	}
 	return c.pump(ctx)
+}
+
+// lacksAgain has a chunk fetched that is needed once more. As long as the client
+// is in the room it asks there first, and notices when nothing comes of that.
+func (c *Client) lacksAgain() {
+	if c.away.Load() {
+		wake(c.needed)
+	}
 }
