@@ -133,5 +133,17 @@ func (r *roster) leave(ip [4]byte, id uint32, now time.Duration) bool {
 	return true
 }
 
-// empty tells whether all who joined have left.
-func (r *roster) empty() bool { return r.joined > 0 && r.here == 0 }
+// left tells whether all who joined have left, or must have, if nothing was to do
+// for so long. A real client says nothing as long as its disk is busy, and has
+// nowhere else to go.
+func (r *roster) left(quiet time.Duration) bool {
+	switch {
+	case r.joined == 0 || quiet < afterLast:
+		return false
+	case r.here == 0:
+		return true
+	case r.classic > 0:
+		return quiet >= Patience
+	}
+	return quiet >= afterWord
+}

@@ -9,7 +9,7 @@ func ip(n int) [4]byte { return [4]byte{10, 0, byte(n >> 8), byte(n)} }
 
 func TestRoster(t *testing.T) {
 	r := newRoster(3)
-	if r.empty() {
+	if r.left(time.Hour) {
 		t.Error("all have left a room that nobody was in")
 	}
 	at := func(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }
@@ -28,11 +28,14 @@ func TestRoster(t *testing.T) {
 	if r.asked(ip(1), at(5)); r.here != 2 {
 		t.Error("a client that asks again is not back")
 	}
-	if !r.leave(ip(1), 7, at(6)) || !r.leave(ip(2), 7, at(6)) || !r.empty() {
+	if !r.leave(ip(1), 7, at(6)) || !r.leave(ip(2), 7, at(6)) || r.left(afterLast-1) || !r.left(afterLast) {
 		t.Errorf("%d are left of none", r.here)
 	}
-	if !r.join(ip(1), 9, at(7)) || r.here != 1 || r.empty() {
+	if !r.join(ip(1), 9, at(7)) || r.here != 1 || r.left(afterWord) || !r.left(Patience) {
 		t.Errorf("one that comes back: %d here", r.here)
+	}
+	if r.understands(ip(1), 9); r.left(afterWord-1) || !r.left(afterWord) {
+		t.Error("Orbit's own client is waited for as a real one is")
 	}
 
 	// There is room for a third, and for no fourth until somebody is forgotten.

@@ -337,8 +337,7 @@ func (s *Server) tend(ctx context.Context) error {
 		s.mu.Lock()
 		s.adapt(now)
 		quiet := now - s.busy
-		over := s.o.Idle > 0 && quiet >= s.o.Idle ||
-			s.o.UntilLeft && (s.roster.empty() && quiet >= afterLast || s.roster.joined > 0 && quiet >= afterWord)
+		over := s.o.Idle > 0 && quiet >= s.o.Idle || s.o.UntilLeft && s.roster.left(quiet)
 		s.mu.Unlock()
 		if over {
 			return errOver

@@ -38,11 +38,12 @@ type ServerOptions struct {
 	// others, if they lose far more than most, do not slow the room.
 	Share float64
 
-	// Idle ends the session after so long without work; 0 is half an hour, and
-	// less is never.
+	// Idle ends the session after so long without work; 0 is Patience, and less is
+	// never.
 	Idle time.Duration
 	// UntilLeft ends it when the last known client has left, and for two seconds
-	// nobody asks for anything; or if those that are left say nothing for a minute.
+	// nobody asks for anything; or if those that are left say nothing for a minute,
+	// or for Patience if one of them is Classic.
 	UntilLeft bool
 
 	MaxClients int           // that are known at a time; 0 is 4096
@@ -63,8 +64,12 @@ type ServerOptions struct {
 	Plain bool
 }
 
+// Patience is how long real clients may be silent that are in the room, as real
+// servers have it: one whose disk is busy asks for nothing.
+const Patience = 30 * time.Minute
+
 const (
-	defaultIdle      = 30 * time.Minute
+	defaultIdle      = Patience
 	defaultKeepalive = 30 * time.Second
 	defaultClients   = 4096
 	defaultShare     = 0.9

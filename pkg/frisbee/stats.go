@@ -15,6 +15,7 @@ type ServerStats struct {
 	Bytes    uint64 // of blocks sent
 	Rate     int64  // at present, bit/s
 	Clients  int    // joined and not left
+	Classic  int    // of those, that are not known to be Orbit's
 	Joined   int    // ever
 	Joins    uint64 // packets, repeated ones included
 	Leaves   uint64
@@ -32,7 +33,7 @@ func (s *Server) Stats() ServerStats {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return ServerStats{
-		Bytes: n.bytes.Load(), Rate: int64(s.pace.rate), Clients: s.roster.here, Joined: s.roster.joined,
+		Bytes: n.bytes.Load(), Rate: int64(s.pace.rate), Clients: s.roster.here, Classic: s.roster.classic, Joined: s.roster.joined,
 		Joins: n.joins.Load(), Leaves: n.leaves.Load(), Requests: n.requests.Load(),
 		Bad: n.bad.Load(), Foreign: n.foreign.Load(), Unsent: n.unsent.Load(),
 		Queue: s.queue.Stats(), Socket: s.conn.Stats(),

@@ -147,14 +147,19 @@ func (t *Table) watch(s *session, ended <-chan error) error {
 	}
 }
 
-// idle tells whether a session was left alone for long enough. The lock is held:
-// whoever is told of a session finds it there.
+// idle tells whether a session was left alone for long enough. Real clients in it
+// have as long as real servers give them: nothing else has the image for them. The
+// lock is held: whoever is told of a session finds it there.
 func (t *Table) idle(s *session) bool {
 	n := s.server.Stats()
 	if said := n.Joins + n.Leaves + n.Requests + n.Bytes; said != s.said {
 		s.said, s.last = said, time.Now()
 	}
-	return time.Since(s.last) >= t.o.Idle
+	most := t.o.Idle
+	if n.Classic > 0 {
+		most = max(most, frisbee.Patience)
+	}
+	return time.Since(s.last) >= most
 }
 
 // describe tells how it goes.

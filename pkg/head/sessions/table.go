@@ -163,11 +163,16 @@ func (t *Table) begin(image Image, iface string) (*session, error) {
 // another: long enough for a node to come that was told of it.
 const spare = 30 * time.Second
 
-// makeRoom ends the session without clients that has been left alone longest.
+// makeRoom ends the session that has been left alone longest, if it has no clients
+// or they are silent for so long that they may well be gone.
 func (t *Table) makeRoom() bool {
 	var idle *session
 	for _, s := range t.runs {
-		if s.server.Stats().Clients == 0 && time.Since(s.last) >= min(spare, t.o.Idle) && (idle == nil || s.last.Before(idle.last)) {
+		most := t.o.Idle
+		if s.server.Stats().Clients == 0 {
+			most = min(spare, most)
+		}
+		if time.Since(s.last) >= most && (idle == nil || s.last.Before(idle.last)) {
 			idle = s
 		}
 	}

@@ -1,6 +1,7 @@
 package sessions
 
 import (
+	"context"
 	"errors"
 	"net/netip"
 	"os"
@@ -12,7 +13,9 @@ import (
 	"github.com/vishvananda/netlink"
 
 	"github.com/orbit-pxe/orbit/pkg/api"
+	"github.com/orbit-pxe/orbit/pkg/frisbee/wire"
 	"github.com/orbit-pxe/orbit/pkg/head/images"
+	"github.com/orbit-pxe/orbit/pkg/multicast"
 	"github.com/orbit-pxe/orbit/qemu/lab"
 )
 
@@ -27,7 +30,7 @@ type network struct {
 
 func newNetwork(t *testing.T, o Options) *network {
 	t.Helper()
-	n := &network{Lab: lab.ForTest(t, lab.Options{}), t: t}
+	n := &network{Lab: lab.ForTest(t, lab.Options{Nodes: 1}), t: t}
 	n.do(func() error {
 		br := &netlink.Bridge{LinkAttrs: netlink.LinkAttrs{Name: "br1"}}
 		addr, err := netlink.ParseAddr("10.66.0.1/24")
@@ -146,6 +149,52 @@ func TestLimit(t *testing.T) {
 	if list := n.table.List(); len(list) != 0 {
 		t.Errorf("sessions after the end: %+v", list)
 	}
+}
+
+// A real client that is in the room may be silent for long, because it fills a disk
+// with zeros, and nothing else has the image for it: its session waits. That of an
+// Orbit node, which goes on by HTTP, does not.
+func TestPatience(t *testing.T) {
+	n := newNetwork(t, Options{Idle: time.Second})
+	own := n.Server.Addr.String()
+	real, ours := n.must("a", own), n.must("b", own)
+	say := func(room api.Room, m wire.Message) {
+		t.Helper()
+		if err := n.Nodes[0].Do(func() error { return tell(room.Peer, m) }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	say(real, wire.Join{ID: 1})
+	say(ours, wire.Join2{ID: 1, Blocks: wire.UnderstandsCoded})
+	running := func(room api.Room) bool {
+		_, ok := n.table.Find(room.ETag, lab.Interface)
+		return ok
+	}
+	until := func(what string, done func() bool) {
+		t.Helper()
+		for end := time.Now().Add(10 * time.Second); !done(); time.Sleep(10 * time.Millisecond) {
+			if time.Now().After(end) {
+				t.Fatal(what)
+			}
+		}
+	}
+	until("the session of Orbit's node does not end", func() bool { return !running(ours) })
+	if s, ok := n.table.Find(real.ETag, lab.Interface); !ok || s.Clients != 1 {
+		t.Fatalf("the session has ended under a real client's feet: %+v", s)
+	}
+	say(real, wire.Leave{ID: 1})
+	until("a session does not end that a real client has left", func() bool { return !running(real) })
+}
+
+// tell sends a packet to a session.
+func tell(peer netip.AddrPort, m wire.Message) error {
+	conn, err := multicast.Open(multicast.Config{Peer: peer, Interface: lab.Interface})
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	_, err = conn.Send(context.Background(), []multicast.Packet{{Data: m.Append(nil, wire.Standard, conn.Local().As4())}})
+	return err
 }
 
 // All groups and ports of a range are used, and none twice.
