@@ -320,15 +320,9 @@ func (s *Server) tend(ctx context.Context) error {
 	const look = 100 * time.Millisecond
 	t := time.NewTicker(look)
 	defer t.Stop()
-	refresh := s.o.Keepalive
-	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-t.C:
-		}
+	for refresh := s.now(); ; {
 		now := s.now()
-		if now >= refresh {
+		if now >= refresh { // at once, too: some switches do not understand what the kernel says
 			refresh = now + s.o.Keepalive
 			if err := s.conn.Refresh(); err != nil {
 				s.o.Log.Debug("frisbee cannot refresh its membership", "err", err)
@@ -341,6 +335,11 @@ func (s *Server) tend(ctx context.Context) error {
 		s.mu.Unlock()
 		if over {
 			return errOver
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-t.C:
 		}
 	}
 }
