@@ -106,7 +106,7 @@ func convertVerb(ctx context.Context, stdout, _ io.Writer, args []string) error 
 	f.IntVar(&o.Part, "partition", 0, "put only partition `N` of SOURCE into an .ndz DEST")
 	read := ndzFlags(f)
 	f.BoolVar(&o.Sum, "sha256", false, "write DEST.sha256, too")
-	f.BoolVar(&o.Force, "force", false, "read a device though something on it is mounted: files that change will be torn")
+	f.BoolVar(&o.Force, "force", false, "read a device though something on it is mounted: files that change will be torn; or an .ndz whose filesystem needs more than there is")
 	asJSON := f.Bool("json", false, "print progress as JSON lines")
 	rest, err := parseArgs(f, args, "SOURCE", "DEST")
 	if err != nil {

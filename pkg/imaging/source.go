@@ -206,11 +206,14 @@ func (m *source) lookAt(ctx context.Context) error {
 	if m.table, err = partition.Read(io.NewSectionReader(at, 0, m.length), cmp.Or(m.sector, 512)); err != nil {
 		return fmt.Errorf("partition table of image %s: %w", m.name, err)
 	}
+	if m.chunks != nil {
+		c := m.chunks.image
+		m.length, err = ChunksEnd{m.name, m.length, m.head, m.table, c.Version(), c.Counted()}.Check(ctx, at)
+		c.Extend(m.length)
+		return err
+	}
 	if m.table.End > m.length {
 		return &ShortImageError{Source: m.name, Have: m.length, Want: m.table.End}
-	}
-	if m.chunks != nil {
-		return m.complete(ctx, at, m.length)
 	}
 	return nil
 }

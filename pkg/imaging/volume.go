@@ -8,6 +8,7 @@ import (
 
 	"github.com/orbit-pxe/orbit/pkg/extent"
 	"github.com/orbit-pxe/orbit/pkg/layout"
+	"github.com/orbit-pxe/orbit/pkg/ndz"
 	"github.com/orbit-pxe/orbit/pkg/partition"
 )
 
@@ -44,27 +45,57 @@ func volumeSize(head []byte) int64 {
 	return int64(blocks * size)
 }
 
-// complete tells whether an image of have bytes, which r reads, has all that the
-// filesystem in it uses. The chunks of an .ndz image do not tell how many they
-// are: where whole ones are missing at its end, only what is on the disk tells.
-// An image may well end before its filesystem: some of the real tools leave out
-// the free space at the end.
-func (m *source) complete(ctx context.Context, r io.ReaderAt, have int64) error {
-	want := volumeSize(m.head)
-	if m.table.Scheme != partition.SchemeNone || want <= have {
-		return nil
+// ChunksEnd is what is known of where the disk of an .ndz image ends. The chunks do
+// not tell how many they are, but in some images of version 1: where whole ones
+// are missing at the end, only what is on the disk tells.
+type ChunksEnd struct {
+	Name    string // of the image
+	Have    int64  // bytes that all chunks speak for
+	Head    []byte // first MiB of the disk
+	Table   *partition.Table
+	Version int  // of the image
+	Counted bool // the headers say how many chunks there are, and so many there are
+}
+
+// Check gives the size of the disk, which r reads up to Have, or a *ShortImageError
+// where something is missing: what the partition table speaks of, or what
+// filesystems use. An image may well end before its filesystem: some of the real
+// tools leave out the free space at the end. Those of version 1 all do.
+func (e ChunksEnd) Check(ctx context.Context, r io.ReaderAt) (int64, error) {
+	want, size := volumeSize(e.Head), e.Have
+	if e.Table.Scheme != partition.SchemeNone {
+		want = e.Table.End
+		if want > e.Have && e.Version > 1 {
+			return 0, &ShortImageError{Source: e.Name, Have: e.Have, Want: want}
+		}
+		size = max(size, want)
 	}
-	l, err := layout.Read(ctx, padded{r, have}, want, 512)
+	if want <= e.Have || e.Counted {
+		return size, nil
+	}
+	l, err := layout.Read(ctx, padded{r, e.Have}, want, 512)
 	if ctx.Err() != nil {
-		return context.Cause(ctx)
+		return 0, context.Cause(ctx)
 	}
-	if err == nil && l.Used.End() <= have {
-		return nil
+	if err == nil && l.Used.End() <= e.Have {
+		return size, nil
 	}
 	if err == nil {
 		want = l.Used.End()
 	}
-	return &ShortImageError{Source: m.name, Have: have, Want: want, Volume: true}
+	return 0, &ShortImageError{Source: e.Name, Have: e.Have, Want: want, Volume: true}
+}
+
+// endOf is what is known of the end of an .ndz image that did not lie at hand as a
+// whole, all of which has come.
+func (m *source) endOf(have int64) ChunksEnd {
+	order := (*ndz.Order)(nil)
+	if m.solo != nil {
+		order = m.solo.order
+	} else {
+		order = m.flow.chunks.r.Order()
+	}
+	return ChunksEnd{m.name, have, m.head, m.table, order.Version(), order.Counted()}
 }
 
 // padded reads zeros behind the end of r, at size.
@@ -88,7 +119,8 @@ func (p padded) ReadAt(b []byte, off int64) (int, error) {
 type unfinished struct{ w *write }
 
 func (u unfinished) ReadAt(b []byte, off int64) (int, error) {
-	if err := readAll(u.w.dev, b, off); err != nil {
+	// A new file ends where its last byte that is not zero does.
+	if err := readAll(padded{u.w.dev, u.w.dev.Size()}, b, off); err != nil {
 		return 0, err
 	}
 	here := extent.Range{Off: off, End: off + int64(len(b))}

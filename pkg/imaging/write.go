@@ -208,13 +208,15 @@ func (w *write) loadHeld(ctx context.Context) error {
 // and is on stable storage.
 func (w *write) verify(ctx context.Context) error {
 	m := w.source
-	if w.bytes < m.table.End && w.plan.Cut == "" {
-		return &ShortImageError{Source: m.name, Have: w.bytes, Want: m.table.End}
-	}
-	if m.used.End() > 0 && !m.anyOrder() { // chunks that came in order
-		if err := m.complete(ctx, unfinished{w}, w.bytes); err != nil {
+	if m.isTold() && !m.anyOrder() { // chunks, and where they end
+		var err error
+		if w.bytes, err = m.endOf(w.bytes).Check(ctx, unfinished{w}); err != nil {
 			return err
 		}
+		m.length = w.bytes
+	}
+	if w.bytes < m.table.End && w.plan.Cut == "" {
+		return &ShortImageError{Source: m.name, Have: w.bytes, Want: m.table.End}
 	}
 	if w.target.file && w.target.room == unlimited && w.dev.Size() != w.bytes {
 		if err := w.begin(ctx); err != nil {

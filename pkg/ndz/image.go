@@ -16,6 +16,7 @@ type Image struct {
 	o     Options
 	like  *Header
 	size  int64
+	total bool // the headers tell how many chunks there are
 	used  extent.Set
 	gaps  extent.Set // that are known to be free
 	spans []span
@@ -28,7 +29,8 @@ type Image struct {
 func Open(ctx context.Context, r io.ReaderAt, size int64, o Options) (*Image, error) {
 	head := make([]byte, HeaderSize)
 	if size > 0 && size%ChunkSize != 0 {
-		if n, err := r.ReadAt(head, 0); n < 4 && err != nil && err != io.EOF {
+		// No more than is there: not every reader gives a part.
+		if n, err := r.ReadAt(head[:min(size, 4)], 0); n < 4 && err != nil && err != io.EOF {
 			return nil, at(0, err)
 		} else if !magical(head[:n]) {
 			return nil, at(0, ErrMagic.as("a file of %d bytes", size))
@@ -54,7 +56,7 @@ func Open(ctx context.Context, r io.ReaderAt, size int64, o Options) (*Image, er
 	if err := order.End(); err != nil {
 		return nil, err
 	}
-	m.like, m.spans, m.size = order.like, order.spans, order.Size()
+	m.like, m.spans, m.size, m.total = order.like, order.spans, order.Size(), order.Counted()
 	// The last sector of a file may be short.
 	m.used = m.used.Intersect(extent.NewSet(extent.Range{End: m.size}))
 	return m, nil
@@ -137,6 +139,14 @@ func (m *Image) Chunks() int64 { return int64(len(m.spans)) }
 // Size is how much of the disk the image speaks for, in bytes: at least where
 // its data ends. It is a multiple of 512, but for an image of a file.
 func (m *Image) Size() int64 { return m.size }
+
+// Counted tells whether the headers say how many chunks there are: then none is
+// missing at the end.
+func (m *Image) Counted() bool { return m.total }
+
+// Extend makes the disk larger, for an image of version 1: it does not tell what
+// is free behind its last region. Nothing may be read meanwhile.
+func (m *Image) Extend(size int64) { m.size = max(m.size, size) }
 
 // Used is the bytes of the disk that the image holds.
 func (m *Image) Used() extent.Set { return m.used.Clone() }

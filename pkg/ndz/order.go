@@ -148,6 +148,17 @@ func (c *Order) End() error {
 	return nil
 }
 
+// Counted tells whether the headers so far say how many chunks there are.
+func (c *Order) Counted() bool { return c.told > 0 }
+
+// Version is that of all chunks, 0 before the first.
+func (c *Order) Version() int {
+	if c.like == nil {
+		return 0
+	}
+	return c.like.Version
+}
+
 // Size is where on the disk ends what the chunks so far speak for, in bytes.
 func (c *Order) Size() int64 {
 	for i := len(c.spans) - 1; i >= 0; i-- {

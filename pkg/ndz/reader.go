@@ -79,6 +79,9 @@ func (r *Reader) read(c *Chunk) error {
 	return r.order.Add(r.n, &c.Header)
 }
 
+// Order is what is known of the chunks so far. It is not to be added to.
+func (r *Reader) Order() *Order { return r.order }
+
 // Size is how much of the disk the chunks so far speak for, in bytes; after
 // io.EOF, the size of the image.
 func (r *Reader) Size() int64 { return r.order.Size() }

@@ -25,7 +25,7 @@ type Options struct {
 	Sector   int            // bytes, of the disk that a raw image or a qcow2 is of; 0: as its GPT tells, else 512
 	Whole    bool           // take for in use what is not
 	Sum      bool           // write Dest.sha256, too
-	Force    bool           // convert a disk that is mounted
+	Force    bool           // convert a disk that is mounted, and an .ndz image that lacks something at its end
 	Tool     string         // by what, with its version
 	Patience time.Duration  // with a server that sends nothing; 0 is transfer's default
 	Events   api.Sink       // nil: none

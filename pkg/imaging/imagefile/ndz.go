@@ -2,6 +2,7 @@ package imagefile
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -43,30 +44,39 @@ func (o *Options) openNdz(ctx context.Context, r io.ReaderAt, size int64, closed
 		return nil, err
 	}
 	d := &disk{ReaderAt: m.View(ctx), size: m.Size(), kind: "ndz", data: m.Used(), used: m.Used(), ndz: m, close: closed}
-	if d.table, err = wholeTable(o.Source, d); err != nil {
+	if err := o.endNdz(ctx, d); err != nil {
 		return nil, err
 	}
 	return d, nil
 }
 
-// wholeTable reads the partition table of an .ndz image. Where a chunk is missing
-// at the end, nothing else may tell.
-func wholeTable(name string, d *disk) (*partition.Table, error) {
-	sector, err := d.sniff()
-	if err != nil {
-		return nil, err
+// endNdz reads the partition table of an .ndz image, and finds out where its disk
+// ends. Where a chunk is missing at the end, nothing else may tell.
+func (o *Options) endNdz(ctx context.Context, d *disk) error {
+	head := make([]byte, min(d.size, 1<<20))
+	if _, err := d.ReadAt(head, 0); err != nil {
+		return err
 	}
-	t, err := partition.Read(io.NewSectionReader(d, 0, d.size), sector)
+	sector, _ := partition.Sniff(head)
+	t, err := partition.Read(io.NewSectionReader(d, 0, d.size), cmp.Or(sector, 512))
 	var bad *partition.FormatError
 	switch {
 	case errors.As(err, &bad): // which layout tells, where that matters
-		return &partition.Table{}, nil
+		d.table = &partition.Table{}
+		return nil
 	case err != nil:
-		return nil, err
-	case t.End > d.size:
-		return nil, &imaging.ShortImageError{Source: name, Have: d.size, Want: t.End}
+		return err
 	}
-	return t, nil
+	m, end := d.ndz, imaging.ChunksEnd{Name: o.Source, Have: d.size, Head: head, Table: t, Version: d.ndz.Version(), Counted: d.ndz.Counted()}
+	size, err := end.Check(ctx, d)
+	var short *imaging.ShortImageError
+	if o.Force && errors.As(err, &short) && short.Volume {
+		size, err = max(d.size, t.End), nil
+		d.note(o, short.Error())
+	}
+	m.Extend(size)
+	d.table, d.size = t, m.Size()
+	return err
 }
 
 // lookForNdz opens the source if it is an .ndz image, compressed or not, and

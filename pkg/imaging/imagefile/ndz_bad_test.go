@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/orbit-pxe/orbit/pkg/api"
 	"github.com/orbit-pxe/orbit/pkg/extent"
 	"github.com/orbit-pxe/orbit/pkg/image"
 	"github.com/orbit-pxe/orbit/pkg/ndz"
@@ -55,6 +56,9 @@ func TestNdzFails(t *testing.T) {
 		{"other id", plain, Options{Ndz: ndz.Options{ID: [16]byte{1}}}, "image id", true},
 		{"version for Orbit", plain, Options{As: ndz.WriteOptions{Version: 3}}, "are for .ndz", false},
 		{"less than the table", short, Options{}, "", true},
+		{"less than the filesystem", chunks[:2*mib], Options{}, "its filesystem needs", true},
+		{"cut in its only chunk", plain[:mib/2], Options{}, "cut short", true},
+		{"cut in its header", plain[:2000], Options{}, "cut short", true},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			dir := t.TempDir()
@@ -89,6 +93,47 @@ func TestNdzFails(t *testing.T) {
 		}
 	}
 	alone(t, dir, "in.raw")
+}
+
+// What filesystems lack at the end can be done without, by force: some real tools
+// leave out copies of superblocks.
+func TestNdzMissingEnd(t *testing.T) {
+	dir := t.TempDir()
+	o := Options{Source: filepath.Join(dir, "in.ndz"), Dest: filepath.Join(dir, "x.img.zst"), Force: true}
+	if err := os.WriteFile(o.Source, golden(t, "ext2-fragmented-v3.ndz.gz")[:2*mib], 0o644); err != nil {
+		t.Fatal(err)
+	}
+	var told []string
+	o.Events = func(e api.Event) { told = append(told, e.Message) }
+	if _, err := Convert(t.Context(), o); err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(strings.Join(told, "\n"), "its filesystem needs") {
+		t.Errorf("told only %q", told)
+	}
+}
+
+// Images of version 1 do not tell of what is free at the end of the disk.
+func TestNdzVersion1(t *testing.T) {
+	for _, known := range []bool{true, false} { // how many chunks there are
+		dir := t.TempDir()
+		in, raw, back := filepath.Join(dir, "in.ndz"), filepath.Join(dir, "x.raw"), filepath.Join(dir, "x.img.zst")
+		if err := os.WriteFile(in, ndztest.Version1(golden(t, "mbr-ext234-swap-2011.ndz.gz"), known), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		// Its last partition nobody knows: all of it may be in use.
+		if _, err := Verify(t.Context(), VerifyOptions{Source: in}); known != (err == nil) || !known && !IsDamaged(err) {
+			t.Errorf("known %v: %v", known, err)
+		}
+		for _, dest := range []string{raw, back} {
+			r, err := Convert(t.Context(), Options{Source: in, Dest: dest, Force: !known})
+			if err != nil {
+				t.Error(err)
+			} else if want := int64(120832 * 512); r.Bytes != want {
+				t.Errorf("%s has %d bytes, want those of its partitions", dest, r.Bytes)
+			}
+		}
+	}
 }
 
 // A disk beyond 2 TiB becomes the version that has numbers for it.
