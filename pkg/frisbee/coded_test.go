@@ -107,15 +107,35 @@ func TestRosterCoded(t *testing.T) {
 	want("with another client", 100*s, true)
 	r.asked(ip(4), 101*s)
 	want("a stranger asks", 101*s, false)
-	want("and is silent", 131*s, true)
+	want("and is silent, as its disk is busy", 131*s, false)
+	want("and is silent for good", 101*s+Patience, true)
 	r.most = 4
-	r.asked(ip(5), 132*s)
-	want("a stranger that nobody can remember", 133*s, false)
+	r.asked(ip(5), 132*s+Patience)
+	want("a stranger that nobody can remember", 133*s+Patience, false)
 	for i := 1; i <= 3; i++ {
 		r.leave(ip(i), []uint32{0, 7, 8, 10}[i], 200*s)
 	}
 	if r.here != 0 || r.classic != 0 {
 		t.Errorf("%d are here, %d of them classic, and all have left", r.here, r.classic)
+	}
+}
+
+// TestForgottenCoded has a flood make the server forget a real client whose disk is
+// busy: it may be there yet.
+func TestForgottenCoded(t *testing.T) {
+	r := newRoster(3)
+	s := time.Second
+	r.join(ip(1), 7, s)
+	for i := 2; i <= 3; i++ {
+		r.join(ip(i), 7, 30*s)
+		r.understands(ip(i), 7)
+	}
+	r.heard(ip(4), 40*s)
+	if r.clients[ip(1)] != nil || r.here != 2 || r.classic != 0 {
+		t.Fatalf("%d are here, %d of them classic: nobody was forgotten", r.here, r.classic)
+	}
+	if r.coded(41*s) || !r.coded(40*s+Patience) {
+		t.Error("a real client that was forgotten gets coded blocks, or nobody ever does again")
 	}
 }
 

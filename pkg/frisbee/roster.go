@@ -19,7 +19,7 @@ type roster struct {
 	joined  int           // that have ever joined
 	here    int           // joined and not left
 	classic int           // of those, that do not understand coded blocks
-	plain   time.Duration // until then none are sent: a stranger asked for blocks
+	plain   time.Duration // until then none are sent: a stranger asked for blocks, or a client was forgotten
 	swept   time.Duration
 }
 
@@ -59,10 +59,10 @@ func (r *roster) heard(ip [4]byte, now time.Duration) *member {
 // is back.
 func (r *roster) asked(ip [4]byte, now time.Duration) *member {
 	c := r.heard(ip, now)
-	if c == nil || !c.coded {
-		r.plain = now + forget
-	}
-	if c != nil && c.left && now-c.gone > belated {
+	switch {
+	case c == nil || !c.joined:
+		r.plain = now + Patience // it may be a real one, and silent from now on
+	case c.left && now-c.gone > belated:
 		c.left = false
 		r.count(c, 1)
 	}
@@ -100,6 +100,9 @@ func (r *roster) makeRoom(now time.Duration) bool {
 		if now-c.last >= forget {
 			if c.joined && !c.left {
 				r.count(c, -1)
+				if !c.coded {
+					r.plain = now + Patience
+				}
 			}
 			delete(r.clients, ip)
 		}
