@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/orbit-pxe/orbit/pkg/frisbee/queue"
 )
 
 const (
@@ -57,6 +59,50 @@ type turn struct {
 	from, last time.Duration // of sending
 	blocks     int
 	overruns   int
+	fresh, all uint64 // blocks taken from the queue: those that nobody had before, and all
+	lag        uint64 // ms between the last sending of a chunk and a request for it, for each block asked for again
+	asked      uint64 // those
+}
+
+// passed is what was sent of a chunk.
+type passed struct {
+	at     uint32 // stamp of when something last was
+	blocks uint16 // up to all that it has
+}
+
+// took counts what is about to be sent. The lock is held.
+func (s *Server) took(now time.Duration, w *queue.Work) {
+	p := &s.sent[w.Chunk]
+	fresh := uint16(0)
+	if !w.Coded {
+		fresh = uint16(min(int(w.Count), s.layout.Len(w.Chunk)-int(p.blocks)))
+	}
+	p.at = stamp(now)
+	p.blocks += fresh
+	s.turn.fresh += uint64(fresh)
+	s.turn.all += uint64(w.Count)
+}
+
+// late counts blocks asked for again of a chunk that was last sent at a stamp.
+func (t *turn) late(now time.Duration, at uint32, blocks uint64) {
+	t.lag += blocks * uint64(stamp(now)-at)
+	t.asked += blocks
+}
+
+// again is the share of what is sent that was sent before: what losses cost.
+func (t *turn) again() float64 {
+	if t.all == 0 {
+		return 0
+	}
+	return 1 - float64(t.fresh)/float64(t.all)
+}
+
+// delay is how long after its sending a block was asked for again, on the average.
+func (t *turn) delay() time.Duration {
+	if t.asked == 0 {
+		return 0
+	}
+	return time.Duration(t.lag/t.asked) * time.Millisecond
 }
 
 // adapt ends a round if it is time. The lock is held.
@@ -67,14 +113,17 @@ func (s *Server) adapt(now time.Duration) {
 	}
 	lost := s.roster.lost(now, s.turn.blocks, s.o.Share)
 	was := s.pace.rate
+	// What clients lose, each something else, adds up to more than it costs to
+	// repair, and what is repaired may have been lost by those who do not count.
+	loss := min(float64(lost)/float64(s.turn.blocks), s.turn.again())
 	s.governor.step(measure{
 		now: now, elapsed: elapsed, bits: float64(s.turn.blocks) * s.pace.block,
-		loss: float64(lost) / float64(s.turn.blocks), overruns: s.turn.overruns,
+		loss: loss, lag: s.turn.delay(), overruns: s.turn.overruns,
 	})
-	s.turn = turn{}
 	if s.pace.rate = s.governor.rate; s.pace.rate != was {
-		s.o.Log.Debug("frisbee changes its rate", "from", int64(was), "to", int64(s.pace.rate), "lost", lost)
+		s.o.Log.Debug("frisbee changes its rate", "from", int64(was), "to", int64(s.pace.rate), "lost", lost, "loss", float32(loss), "lag", s.turn.delay())
 	}
+	s.turn = turn{}
 }
 
 // lost is how many blocks of so many sent were lost by those whom the rate

@@ -16,9 +16,14 @@ const (
 	// The rate falls by somewhat more than the share that is lost, for what is
 	// known of that is old; by shallowest at least and by deepest at most.
 	shallowest, deepest = 0.1, 0.5
-	// mostLoss is the most that is believed to be lost: what many clients lose,
-	// each something else, adds up to more than there is.
+	// mostLoss is the most that is believed to be lost.
 	mostLoss = 0.999
+	// hopeless is what no network loses by itself: clients that can take but a
+	// fraction of the rate may take less the more they get, and lose as much at
+	// half of it. Then the rate falls as far as to what arrives.
+	hopeless = 0.7
+	// mostLag is the most rounds to wait for what a change does.
+	mostLag = 20
 	// A rate of which less than this share is used is not what losses come from.
 	little = 0.3
 	// calm is for how long losses are not looked into again when they turned out
@@ -49,9 +54,10 @@ type governor struct {
 type measure struct {
 	now      time.Duration
 	elapsed  time.Duration
-	bits     float64 // sent
-	loss     float64 // blocks lost per block sent
-	overruns int     // times that the network was full on this machine
+	bits     float64       // sent
+	loss     float64       // blocks lost per block sent
+	overruns int           // times that the network was full on this machine
+	lag      time.Duration // from the sending of a block to the request for it, if it was lost
 }
 
 // step adapts the rate to a round.
@@ -61,7 +67,9 @@ func (g *governor) step(m measure) {
 	g.young = max(0, young-1)
 	switch {
 	case g.settling > 0:
-		g.settling--
+		if g.settling--; g.fell && g.settling > settle {
+			g.loss = max(g.loss, m.loss) // still of the rate before
+		}
 	case g.fell:
 		g.judge(m)
 	case m.loss-g.base > tolerable+g.base/2:
@@ -79,8 +87,11 @@ func (g *governor) fall(m measure, young int) {
 		// Another rate has caused them. Measure those of this one.
 		g.settling, g.young = young-1, 0
 	default:
-		g.fell, g.before, g.loss, g.settling = true, g.rate, m.loss, settle
+		g.fell, g.before, g.loss, g.settling = true, g.rate, m.loss, m.settle()
 		depth := min(max((m.loss-g.base)*1.25, shallowest), deepest)
+		if m.loss > hopeless {
+			depth = min(m.loss, 0.9)
+		}
 		g.set(min(g.rate, m.achieved()*1.1) * (1 - depth))
 	}
 }
@@ -88,16 +99,14 @@ func (g *governor) fall(m measure, young int) {
 // judge tells whether losses came from the rate, by what a lower one did.
 func (g *governor) judge(m measure) {
 	g.fell = false
-	remains := m.loss-g.base > (g.loss-g.base)/2
-	if remains && g.loss-g.base > deepest {
-		// The fall was not deep enough to make them go away. Has it cost anything?
-		fall := g.rate / g.before
-		remains = (1-m.loss)*fall < (1-g.loss)*(1+fall)/2
-	}
-	if remains {
+	// Losses of the network's own stay the same share, so that less arrives. Has
+	// the fall cost anything?
+	fall := g.rate / g.before
+	remains := m.loss-g.base > (g.loss-g.base)/2 && (1-m.loss)*fall < (1-g.loss)*(1+fall)/2
+	if remains && g.loss <= hopeless {
 		g.base = max(m.loss, g.loss)
 		g.set(g.before)
-		g.settling, g.calm = settle, m.now+calm
+		g.settling, g.calm = m.settle(), m.now+calm
 		return
 	}
 	g.top = max(g.rate, g.before*(1-max(0, g.loss-g.base)))
@@ -113,16 +122,19 @@ func (g *governor) grow(m measure) {
 		// Nobody wants more.
 	case g.top == 0:
 		g.set(g.rate * 1.5)
-		g.young = settle
+		g.young = m.settle()
 	case g.rate < g.top*0.9:
 		g.set(g.rate + (g.top-g.rate)/4)
-		g.young = settle
+		g.young = m.settle()
 	default:
 		g.set(g.rate * 1.03)
 		g.top = max(g.top, g.rate)
 	}
 	g.base -= (g.base - min(g.base, m.loss)) / 16
 }
+
+// settle is how many rounds pass until what a change does can be measured.
+func (m *measure) settle() int { return settle + min(int(m.lag/round), mostLag) }
 
 // achieved is what was sent, bit/s.
 func (m *measure) achieved() float64 { return m.bits / m.elapsed.Seconds() }

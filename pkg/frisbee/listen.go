@@ -96,7 +96,9 @@ func (s *Server) want(ip [4]byte, m *wire.Partial) {
 	// What was sent since the client is here, it has lost. What others want too,
 	// or it has asked for before, is not counted twice.
 	if c != nil && s.seen[m.Chunk] > c.since {
-		c.lost += s.queue.Stats().Wanted - before
+		n := s.queue.Stats().Wanted - before
+		c.lost += n
+		s.turn.late(now, s.sent[m.Chunk].at, n)
 	}
 	s.busy = now
 	wake(s.work)

@@ -116,6 +116,7 @@ func (s *Server) next(ctx context.Context, p *piece) error {
 		if ok {
 			s.busy = now
 			s.flight = append(s.flight, w)
+			s.took(now, &w)
 			// A repair hardly ever begins like this.
 			if !w.Coded && w.First == 0 && int(w.Count) == min(most, s.layout.Len(w.Chunk)) {
 				s.seen[w.Chunk] = stamp(now)

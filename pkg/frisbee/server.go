@@ -97,6 +97,7 @@ type Server struct {
 	replies  []reply
 	flight   []queue.Work  // taken from the queue and not sent
 	seen     []uint32      // stamp of when each chunk was last begun as a whole
+	sent     []passed      // what was sent of each chunk
 	busy     time.Duration // when there last was work
 	pace     pace
 	turn     turn
@@ -141,7 +142,7 @@ func NewServer(o ServerOptions) (*Server, error) {
 	s := &Server{
 		o: o, layout: layout, conn: conn, from: conn.Local().As4(), start: time.Now(),
 		queue: queue.New(layout, 0), roster: newRoster(o.MaxClients),
-		seen: make([]uint32, layout.Chunks()), work: make(chan struct{}, 1), answers: make(chan struct{}, 1),
+		seen: make([]uint32, layout.Chunks()), sent: make([]passed, layout.Chunks()), work: make(chan struct{}, 1), answers: make(chan struct{}, 1),
 		pace:     pace{block: float64(o.Geometry.BlockSize() * 8), rate: float64(o.Rate)},
 		governor: newGovernor(o),
 	}
