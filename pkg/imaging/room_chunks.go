@@ -104,7 +104,7 @@ func (w *write) expandRoom(ctx context.Context) error {
 	t := &chunkTaker{w: w, c: c, done: make([]bool, c.image.Chunks())}
 	t.expanders.New = func() any { return &expander{w: w, d: ndz.NewDecoder(c.o)} }
 	err := w.source.cast.run(ctx, w.o.Room, frisbee.ClientOptions{
-		Bytes: uint64(c.file.Size()), Chunk: t.take, Repair: repair(c.file), Log: w.report.log(api.Fetch, w.o.Log),
+		Bytes: uint64(c.file.Size()), Chunk: within(ctx, t.take), Repair: repair(c.file), Log: w.report.log(api.Fetch, w.o.Log),
 	}, w.o.Source)
 	if err = t.outcome(ctx, err, w.report, "chunks"); err != nil {
 		return err

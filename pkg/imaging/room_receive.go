@@ -88,7 +88,7 @@ func (p *pass) patchRoom(ctx context.Context, d *indexed) error {
 	r, room := p.w.report, p.w.o.Room
 	t := newFrameTaker(p, d)
 	err := p.w.source.cast.run(ctx, room, frisbee.ClientOptions{
-		Bytes: uint64(d.file.Size()), Want: t.want, Chunk: t.take, Run: frameRun, Repair: repair(d.file),
+		Bytes: uint64(d.file.Size()), Want: t.want, Chunk: within(ctx, t.take), Run: frameRun, Repair: repair(d.file),
 		Log: r.log(api.Fetch, p.w.o.Log),
 	}, p.w.o.Source)
 	if err = t.outcome(ctx, err, r, "spans"); err != nil {

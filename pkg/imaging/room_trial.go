@@ -24,6 +24,13 @@ type trial struct {
 	broken       atomic.Pointer[error]
 }
 
+// within gives a function that takes chunks in the context of the writing. Where
+// the session's is done, it has ended, perhaps for no fault of the disk's: what
+// has come is written all the same.
+func within(ctx context.Context, take func(context.Context, int32, []byte) error) func(context.Context, int32, []byte) error {
+	return func(_ context.Context, k int32, data []byte) error { return take(ctx, k, data) }
+}
+
 // fails ends it.
 func (t *trial) fails(err error) error {
 	t.broken.CompareAndSwap(nil, &err)
