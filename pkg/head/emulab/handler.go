@@ -13,6 +13,7 @@ import (
 	"log/slog"
 	"net/netip"
 	"path"
+	"sync"
 
 	"github.com/orbit-pxe/orbit/pkg/api"
 	"github.com/orbit-pxe/orbit/pkg/frisbee/wire"
@@ -28,6 +29,9 @@ type Handler struct {
 	Networks []netip.Prefix // that hosts must be on
 	Uploads  bool           // new images are taken
 	Log      *slog.Logger
+
+	mu      sync.Mutex
+	uploads map[string]chan struct{} // by name, each closed when it is over
 }
 
 // suffix is what the name of an image may have behind its id.
