@@ -6,6 +6,8 @@ import (
 	"log/slog"
 	"net/netip"
 	"time"
+
+	"github.com/orbit-pxe/orbit/pkg/frisbee"
 )
 
 // Options say where sessions are, and how they send. The zero value is good.
@@ -28,11 +30,12 @@ type Options struct {
 	Log  *slog.Logger // nil is silent
 }
 
-// Defaults of Options.
+// Defaults of Options. A node that was told of a session joins it when it has
+// compared its disk with the image, which may have much to read.
 const (
 	DefaultFirst, DefaultLast = 21000, 21999
 	DefaultMost               = 16
-	DefaultIdle               = 2 * time.Minute
+	DefaultIdle               = frisbee.Patience
 )
 
 // DefaultGroups are of the organization-local scope (RFC 2365): routers at the

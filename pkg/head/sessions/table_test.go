@@ -186,6 +186,23 @@ func TestPatience(t *testing.T) {
 	until("a session does not end that a real client has left", func() bool { return !running(real) })
 }
 
+// A node that was told of a session first compares its disk with the image, which
+// takes minutes if much of it is right already. The session is there yet.
+func TestDefaultIdle(t *testing.T) {
+	n := newNetwork(t, Options{})
+	room := n.must("a", n.Server.Addr.String())
+	n.table.mu.Lock()
+	defer n.table.mu.Unlock()
+	s := n.table.runs[key{room.ETag, lab.Interface}]
+	n.table.idle(s) // counts what was said so far
+	for reading, want := range map[time.Duration]bool{25 * time.Minute: false, 31 * time.Minute: true} {
+		s.last = time.Now().Add(-reading)
+		if got := n.table.idle(s); got != want {
+			t.Errorf("after %v idle is %v", reading, got)
+		}
+	}
+}
+
 // tell sends a packet to a session.
 func tell(peer netip.AddrPort, m wire.Message) error {
 	conn, err := multicast.Open(multicast.Config{Peer: peer, Interface: lab.Interface})
