@@ -22,6 +22,11 @@ const (
 	// fraction of the rate may take less the more they get, and lose as much at
 	// half of it. Then the rate falls as far as to what arrives.
 	hopeless = 0.7
+	// Beyond where losses began the rate grows by careful in a round, after patient
+	// rounds by more, up to boldest times that where losses show at once.
+	careful = 0.03
+	patient = 8
+	boldest = 6
 	// mostLag is the most rounds to wait for what a change does.
 	mostLag = 20
 	// A rate of which less than this share is used is not what losses come from.
@@ -43,6 +48,8 @@ type governor struct {
 	top  float64       // rate at which losses began, 0 if none did
 	calm time.Duration // losses are not looked into before
 
+	well     int // rounds of growing beyond the top
+	slow     int // rounds that the last losses took to show
 	settling int // rounds left
 	young    int // rounds until losses are those of the present rate
 	fell     bool
@@ -87,6 +94,7 @@ func (g *governor) fall(m measure, young int) {
 		// Another rate has caused them. Measure those of this one.
 		g.settling, g.young = young-1, 0
 	default:
+		g.well, g.slow = 0, m.settle()-settle
 		g.fell, g.before, g.loss, g.settling = true, g.rate, m.loss, m.settle()
 		depth := min(max((m.loss-g.base)*1.25, shallowest), deepest)
 		if m.loss > hopeless {
@@ -127,7 +135,10 @@ func (g *governor) grow(m measure) {
 		g.set(g.rate + (g.top-g.rate)/4)
 		g.young = m.settle()
 	default:
-		g.set(g.rate * 1.03)
+		// The longer all goes well, the further away may the top be by now.
+		g.well++
+		bold := min(float64(g.well-patient)/3, boldest/float64(1+g.slow))
+		g.set(g.rate * (1 + careful*max(1, bold)))
 		g.top = max(g.top, g.rate)
 	}
 	g.base -= (g.base - min(g.base, m.loss)) / 16
