@@ -114,11 +114,17 @@ func (s *solo) receiveHead(ctx context.Context, o WriteOptions) error {
 	}
 }
 
-// keep takes a chunk with a part of the head.
-func (s *solo) keep(_ context.Context, k int32, data []byte) error {
+// keep takes a chunk with a part of the head, if it is right.
+func (s *solo) keep(ctx context.Context, k int32, data []byte) error {
 	h, err := ndz.ParseHeader(data)
 	if err == nil && (len(data) != ndz.ChunkSize || h.Index != k) {
 		err = ndz.ErrOrder
+	}
+	if err == nil {
+		err = ndz.NewDecoder(s.o).Decode(ctx, &h, data, func(int64, []byte) error { return nil })
+		if !errors.Is(err, ndz.ErrData) && !errors.Is(err, ndz.ErrLength) {
+			err = nil // what else is wrong with it is so for ever, and told later
+		}
 	}
 	if err != nil {
 		return fmt.Errorf("%w: %w", frisbee.ErrBadChunk, err)

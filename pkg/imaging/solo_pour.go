@@ -75,6 +75,7 @@ func (t *soloTaker) take(ctx context.Context, k int32, data []byte) error {
 	err := t.look(k, data, &x.header)
 	if err == nil {
 		err = x.expand(ctx, &x.header, data)
+		t.s.settle(k, &x.header, err)
 	}
 	var defect ndz.Defect
 	if errors.As(err, &defect) && !errors.Is(err, ndz.ErrSeal) {
@@ -97,8 +98,19 @@ func (t *soloTaker) look(k int32, data []byte, h *ndz.Header) (err error) {
 	if err := s.order.Add(int64(k), h); err != nil {
 		return err
 	}
+	return t.w.takes(h, s.order.Size())
+}
+
+// settle notes what a chunk has in use, once all of it has proved to be right. What
+// the header of another one said may have been wrong, too.
+func (s *solo) settle(k int32, h *ndz.Header, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err != nil {
+		s.order.Forget(int64(k))
+		return
+	}
 	for _, r := range h.Regions {
 		s.used.Add(r.Range())
 	}
-	return t.w.takes(h, s.order.Size())
 }

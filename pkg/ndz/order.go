@@ -135,6 +135,23 @@ func (c *Order) place(index int64, s span) error {
 	return nil
 }
 
+// Forget takes a chunk back whose data has turned out to be bad, and with it
+// perhaps its header. It is for images of which it is known how many chunks there
+// are.
+func (c *Order) Forget(index int64) {
+	if index < 0 || index >= c.total || c.spans[index].last == 0 {
+		return
+	}
+	c.have--
+	c.spans[index] = span{}
+	if c.short == index {
+		c.short, c.tail = -1, 0
+	}
+	if c.have == 0 {
+		c.like, c.told = nil, 0
+	}
+}
+
 // End tells whether the image is complete.
 func (c *Order) End() error {
 	switch want := max(c.total, c.told); {
