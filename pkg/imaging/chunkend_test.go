@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"errors"
 	"path/filepath"
+	"strings"
 	"testing"
 
+	"github.com/orbit-pxe/orbit/pkg/extent"
 	"github.com/orbit-pxe/orbit/pkg/ndz"
 	"github.com/orbit-pxe/orbit/pkg/ndz/ndztest"
 	"github.com/orbit-pxe/orbit/qemu/lab"
@@ -74,6 +76,22 @@ func TestVersion1Cut(t *testing.T) {
 			if found := errors.As(err, &short) || errors.Is(err, ndz.ErrTruncated); !found {
 				t.Errorf("counted %v, %s: %v", counted, way, err)
 			}
+		}
+	}
+}
+
+// A disk that fails is not blamed on the image.
+func TestChunksDiskFails(t *testing.T) {
+	file := chunkImage(t, gptImage(t, size, 512), extent.NewSet(extent.Range{End: size}))
+	for _, way := range allWays[:2] {
+		m, s := memory(make([]byte, size))
+		m.fail = badAt(5*mib, size-2*mib, "write")
+		o := from(t, way, "x.ndz", file)
+		o.Disk, o.FileSize, o.seam = store(t, "disk", nil), size, s
+		_, err := write1(t, o)
+		broke(t, err, "write bytes")
+		if strings.Contains(err.Error(), "chunk") || strings.Contains(err.Error(), "image "+o.Source) {
+			t.Errorf("%s: %v", way, err)
 		}
 	}
 }

@@ -229,8 +229,12 @@ func (x *expander) expand(ctx context.Context, h *ndz.Header, chunk []byte) erro
 		off = max(off, x.least)
 		return x.put(ctx, off, data)
 	})
-	if err != nil {
+	var defect ndz.Defect
+	switch {
+	case errors.As(err, &defect):
 		return &ndz.ChunkError{Index: int64(h.Index), Err: err}
+	case err != nil:
+		return err // the disk's
 	}
 	x.w.written.add(x.sums...)
 	return nil

@@ -127,8 +127,12 @@ func (w *write) pipeChunks(ctx context.Context, c *chunkStream) error {
 				}
 				err := x.expand(ctx, &k.Header, k.Data)
 				k.Release()
-				if err != nil {
+				var bad *ndz.ChunkError
+				switch {
+				case errors.As(err, &bad):
 					return chunkError(w.source.name, err)
+				case err != nil:
+					return err
 				}
 			}
 			return nil

@@ -68,7 +68,7 @@ func Convert(ctx context.Context, o Options) (*imaging.Receipt, error) {
 			return nil, fmt.Errorf("%s is a device, which is saved as savenode does it: of one partition give the device, and a version only for a file", o.Source)
 		}
 		return imaging.Save(ctx, imaging.SaveOptions{
-			Disk: o.Source, Dest: o.Dest, Format: o.Format, Level: o.Level, Whole: o.Whole && o.Format == imaging.Orbit,
+			Disk: o.Source, Dest: o.Dest, Format: o.Format, Level: o.Level, Whole: o.Whole,
 			Sum: o.Sum, Force: o.Force, Tool: o.Tool, Events: o.Events, Log: o.Log,
 		})
 	}

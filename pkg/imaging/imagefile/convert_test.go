@@ -308,6 +308,12 @@ func TestConvertDevice(t *testing.T) {
 	}
 	same(t, dest, decoded(t, read(t, dest)), masked(content, used))
 	tool(t, "sh", "-c", "cd "+filepath.Dir(dest)+" && sha256sum --quiet -c a.zst.sha256")
+	for _, name := range []string{"whole.zst", "whole.ndz", "whole.raw"} {
+		r, err := Convert(t.Context(), Options{Source: dev, Dest: filepath.Join(filepath.Dir(dest), name), Whole: true})
+		if err != nil || r.Used != int64(len(content)) {
+			t.Errorf("%s: %v; %+v, want all %d bytes in it", name, err, r, len(content))
+		}
+	}
 }
 
 // A sidecar that was there does not stay beside another file.
