@@ -304,13 +304,22 @@ func TestPlanChunks(t *testing.T) {
 	disk, used := plainDisk(t)
 	file := chunkImage(t, disk, used)
 	img := store(t, "x.ndz", file)
-	plan, err := MakePlan(t.Context(), WriteOptions{Source: img, Disk: store(t, "disk", nil)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, want := range []string{"ndz version 3", "in use", "header and checksum of every chunk"} {
-		if !strings.Contains(plan.String(), want) {
-			t.Errorf("the plan does not tell %q:\n%s", want, plan)
+	for way, wants := range map[string][]string{
+		"file":   {"ndz version 3", "in use", "header and checksum of every chunk"},
+		"pipe":   {"ndz version 3", "header and checksum of every chunk"},
+		"gzip":   {"ndz version 3", "header and checksum of every chunk"},
+		"digest": {"ndz version 3", "sha256 " + sum(file)},
+	} {
+		o := from(t, way, "x.ndz", file)
+		o.Disk = store(t, "disk", nil)
+		plan, err := MakePlan(t.Context(), o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, want := range wants {
+			if !strings.Contains(plan.String(), want) {
+				t.Errorf("%s: the plan does not tell %q:\n%s", way, want, plan)
+			}
 		}
 	}
 	for what, o := range map[string]WriteOptions{

@@ -99,7 +99,7 @@ func check(o *WriteOptions, m *source) string {
 	switch {
 	case m.index != nil:
 		s = "digest of every span, root " + m.index.Root().String()
-	case m.chunks != nil || m.solo != nil:
+	case m.chunks != nil || m.solo != nil, m.flow != nil && m.flow.chunks != nil && m.flow.want == "":
 		s = "header and checksum of every chunk"
 	case m.spans != nil:
 		s = "checksums of compressed clusters: a qcow2 image has no others"
