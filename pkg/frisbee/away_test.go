@@ -16,8 +16,8 @@ func TestBadChunkAway(t *testing.T) {
 	for _, later := range []bool{false, true} {
 		t.Run(fmt.Sprintf("later %v", later), func(t *testing.T) {
 			l := lab.ForTest(t, lab.Options{Nodes: 3})
-			data := file(10 << 20)
-			serve(t, l, data, ServerOptions{Rate: 200e6})
+			data := file(24 << 20)
+			serve(t, l, data, ServerOptions{Rate: 100e6})
 			r := &ranges{data: data}
 			found, last := 0, int32(-1)
 			var c *sink
@@ -25,7 +25,7 @@ func TestBadChunkAway(t *testing.T) {
 				Buffers: 3, Workers: 1, Behind: 0.3, Repair: r.get,
 				Chunk: func(ctx context.Context, k int32, _ []byte) error {
 					if !c.away.Load() {
-						return wait(ctx, 200*time.Millisecond)
+						return wait(ctx, 300*time.Millisecond)
 					}
 					left := c.Missing()
 					switch {
@@ -45,7 +45,7 @@ func TestBadChunkAway(t *testing.T) {
 					return nil
 				},
 			})
-			c.lapTime = 150 * time.Millisecond
+			c.span = 500 * time.Millisecond
 			receiveAll(t, c, client(t, l.Nodes[1].Host, len(data), ClientOptions{}), client(t, l.Nodes[2].Host, len(data), ClientOptions{}))
 			if c.err != nil || !c.away.Load() || found != 1 {
 				t.Errorf("ends with %v; away: %v; %d chunks found bad", c.err, c.away.Load(), found)

@@ -59,7 +59,8 @@ type ClientOptions struct {
 	GiveUp    time.Duration // without data until a *QuietError, where it cannot repair; 0 is a minute
 	Keepalive time.Duration // between memberships refreshed; 0 is 30 s
 	// Behind is the share of what it needs that a machine may miss because it is
-	// too slow, before it leaves the room and repairs; 0 is a half.
+	// too slow, before it leaves the room and repairs, if the server, should it be
+	// Orbit's, says that the rest of the room is not so slow; 0 is a half.
 	Behind float64
 
 	// Run is how many chunks in a row are asked for in order, the runs being in
@@ -100,8 +101,9 @@ type Client struct {
 	useful     uint64
 	lastUseful time.Time // when it grew
 	both       bool      // kinds of join were sent
-	lap        lap
-	lapTime    time.Duration
+	orbit      bool      // the server is one of Orbit's, which tells who is behind
+	behind     time.Time // until then the server's word holds that it is far behind
+	span       time.Duration
 	delay      time.Duration // most of a first report
 
 	mu       sync.Mutex
@@ -137,7 +139,7 @@ func NewClient(o ClientOptions) (*Client, error) {
 	c := &Client{
 		o: o, conn: conn, from: conn.Local().As4(), id: o.ID, start: time.Now(),
 		released: make(chan struct{}, 1), finished: make(chan struct{}), bad: map[int32]int{},
-		needed: make(chan struct{}, 1), lapTime: lapTime, delay: maxDelay,
+		needed: make(chan struct{}, 1), span: span, delay: maxDelay,
 	}
 	if c.id == 0 {
 		c.id = NewID()

@@ -112,18 +112,22 @@ func TestSlowConsumer(t *testing.T) {
 	for _, repair := range []bool{false, true} {
 		t.Run(fmt.Sprintf("repair %v", repair), func(t *testing.T) {
 			l := lab.ForTest(t, lab.Options{Nodes: 3})
-			data := file(10 << 20)
-			s := serve(t, l, data, ServerOptions{Rate: 200e6})
+			size := 10 << 20
+			if repair {
+				size = 24 << 20 // it is told after a second at the earliest
+			}
+			data := file(size)
+			s := serve(t, l, data, ServerOptions{Rate: 100e6})
 			o := ClientOptions{
 				Buffers: 3, Workers: 1, Behind: 0.3,
-				Chunk: func(ctx context.Context, _ int32, _ []byte) error { return wait(ctx, 200*time.Millisecond) },
+				Chunk: func(ctx context.Context, _ int32, _ []byte) error { return wait(ctx, 300*time.Millisecond) },
 			}
 			r := &ranges{data: data}
 			if repair {
 				o.Repair = r.get
 			}
 			slow := client(t, l.Nodes[0].Host, len(data), o)
-			slow.lapTime = 150 * time.Millisecond
+			slow.span = 500 * time.Millisecond
 			others := []*sink{client(t, l.Nodes[1].Host, len(data), ClientOptions{}), client(t, l.Nodes[2].Host, len(data), ClientOptions{})}
 			receiveAll(t, append(others, slow)...)
 			for _, c := range append(others, slow) {

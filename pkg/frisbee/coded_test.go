@@ -161,6 +161,12 @@ func TestJoinCoded(t *testing.T) {
 			for i, want := range []int32{x.first, x.more} {
 				p.send(wire.Join2{ID: 5, Blocks: x.says})
 				h := p.want()
+				if m, ok := h.Progress(); ok { // ours are to report
+					if x.first != wire.SendsCoded || i == 0 || m.ID != 5 || m.What != wire.ProgressSummary {
+						t.Errorf("is to report: %+v", m)
+					}
+					h = p.want()
+				}
 				if m, ok := h.Join2Reply(); !ok || m.ID != 5 || m.Bytes != 5000 || m.Blocks != want {
 					t.Errorf("answer %d: %+v, want blocks %x", i, m, want)
 				}

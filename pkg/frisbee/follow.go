@@ -87,7 +87,11 @@ func (c *Client) take(now time.Duration, p *wire.Packet) {
 		c.state.Request(now, r)
 	} else if r, ok := p.Partial(); ok {
 		c.state.Partial(now, &r)
-	} else if m, ok := p.Progress(); ok && (m.ID == 0 || m.ID == c.id) {
+	} else if m, ok := p.Progress(); ok && m.What == wire.ProgressBehind {
+		if m.ID == c.id {
+			c.behind = time.Now().Add(2 * c.span)
+		}
+	} else if ok && (m.ID == 0 || m.ID == c.id) {
 		c.report.ask(m, c.delay)
 	}
 }

@@ -182,6 +182,6 @@ func (c *Client) answered(d *multicast.Datagram, p *wire.Packet) error {
 	c.state, c.began, c.bytes = state, now, bytes
 	c.ready = make(chan receive.Chunk, c.o.Buffers)
 	c.mu.Unlock()
-	c.lastData, c.lastUseful = now, now
+	c.orbit, c.lastData, c.lastUseful = coded, now, now
 	return nil
 }

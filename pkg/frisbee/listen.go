@@ -85,18 +85,22 @@ func (s *Server) want(ip [4]byte, m *wire.Partial) {
 	now := s.now()
 	c := s.roster.asked(ip, now)
 	s.code(now)
-	before := s.queue.Stats().Wanted
 	if s.layout.CheckPartial(m) == nil && s.underway(m) {
 		return
 	}
-	if _, err := s.queue.Add(now, m); err != nil {
+	q := s.queueFor(c, m)
+	before := q.Stats().Wanted
+	if q != s.queue && m.Blocks.Empty() {
+		return
+	}
+	if _, err := q.Add(now, m); err != nil {
 		s.count.bad.Add(1)
 		return
 	}
 	// What was sent since the client is here, it has lost. What others want too,
 	// or it has asked for before, is not counted twice.
 	if c != nil && s.seen[m.Chunk] > c.since {
-		n := s.queue.Stats().Wanted - before
+		n := q.Stats().Wanted - before
 		c.lost += n
 		s.turn.late(now, s.sent[m.Chunk].at, n)
 	}
@@ -135,7 +139,7 @@ func (s *Server) member(d *multicast.Datagram, ip [4]byte, p *wire.Packet) {
 	if m, ok := p.Join(); ok {
 		to := s.joined(d, m.ID)
 		s.answer(to, wire.JoinReply{Blocks: int32(s.layout.Blocks)})
-		s.heartbeat(to, m.ID)
+		s.heartbeat(to, m.ID, s.o.Heartbeat)
 	}
 	if m, ok := p.Join2(); ok {
 		to := s.joined(d, m.ID)
@@ -152,7 +156,9 @@ func (s *Server) member(d *multicast.Datagram, ip [4]byte, p *wire.Packet) {
 		s.answer(to, wire.Join2Reply{
 			ID: m.ID, Blocks: blocks, ChunkBlocks: int32(s.o.Geometry.Blocks()), BlockSize: int32(s.o.Geometry.BlockSize()), Bytes: uint64(s.o.Size),
 		})
-		s.heartbeat(to, m.ID)
+		if s.heartbeat(to, m.ID, s.o.Heartbeat); s.o.Heartbeat <= 0 && blocks == wire.SendsCoded {
+			s.heartbeat(d.From, m.ID, reportEvery)
+		}
 	}
 	if m, ok := p.Leave(); ok {
 		s.leave(ip, p, m)
@@ -162,10 +168,10 @@ func (s *Server) member(d *multicast.Datagram, ip [4]byte, p *wire.Packet) {
 	}
 }
 
-// heartbeat asks a client that has just joined for reports.
-func (s *Server) heartbeat(to netip.AddrPort, id uint32) {
-	if s.o.Heartbeat > 0 {
-		s.answer(to, wire.Progress{ID: id, Interval: uint32(max(s.o.Heartbeat/time.Second, 1)), What: wire.ProgressSummary, Seq: 1})
+// heartbeat asks a client that has just joined for reports, if there are to be any.
+func (s *Server) heartbeat(to netip.AddrPort, id uint32, every time.Duration) {
+	if every > 0 {
+		s.answer(to, wire.Progress{ID: id, Interval: uint32(max(every/time.Second, 1)), What: wire.ProgressSummary, Seq: 1})
 	}
 }
 
@@ -206,9 +212,12 @@ func (s *Server) progress(ip [4]byte, m wire.ProgressReply) {
 	s.mu.Lock()
 	now := s.now()
 	c := s.roster.heard(ip, now)
-	s.busy = now
+	if s.busy = now; c != nil && c.joined && c.id == m.ID && m.What != 0 {
+		c.report(now, m.Expanded)
+	}
+	tell := c != nil && m.What != 0 && (s.o.Heartbeat > 0 || !c.coded)
 	s.mu.Unlock()
-	if c != nil && m.What != 0 {
+	if tell {
 		s.tell(Event{Kind: Progress, Client: address(ip), ID: m.ID, Report: &m})
 	}
 }

@@ -6,13 +6,14 @@ import (
 	"net/netip"
 	"time"
 
-	"github.com/orbit-pxe/orbit/pkg/frisbee/receive"
 	"github.com/orbit-pxe/orbit/pkg/frisbee/wire"
 )
 
 const (
-	// lapTime is for how long a client watches whether it keeps up.
-	lapTime = 5 * time.Second
+	// span is for how long a client watches whether it keeps up. Two such spans in
+	// a row tell, or ourselves where the server has no word in it.
+	span      = 1500 * time.Millisecond
+	ourselves = 4
 	// maxInterval and maxDelay of reports are those of the real client.
 	maxInterval = 4295 * time.Second
 	maxDelay    = 5 * time.Second
@@ -21,12 +22,6 @@ const (
 	// to keep it waiting.
 	useless = 5
 )
-
-// lap is what a client had received when it last looked whether it keeps up.
-type lap struct {
-	at    time.Time
-	count receive.Counters
-}
 
 // report are the reports that a server asked for.
 type report struct {
@@ -39,9 +34,13 @@ type report struct {
 // ask notes what a server asks for. The first report waits at random, so that
 // those of a room do not come at a time.
 func (r *report) ask(m wire.Progress, most time.Duration) {
+	interval := min(time.Duration(m.Interval)*time.Second, maxInterval)
+	if interval > 0 {
+		most = min(most, interval)
+	}
 	*r = report{
 		due:      time.Now().Add(rand.N(most)),
-		interval: min(time.Duration(m.Interval)*time.Second, maxInterval), what: m.What, seq: m.Seq,
+		interval: interval, what: m.What, seq: m.Seq,
 	}
 }
 
@@ -69,10 +68,8 @@ func (c *Client) look(ctx context.Context, at time.Time) error {
 		wake(c.needed)
 	case c.o.Repair == nil && quiet >= c.o.GiveUp:
 		return &QuietError{Missing: lacking, After: quiet.Round(time.Millisecond)}
-	case at.Sub(c.lap.at) >= c.lapTime:
-		return c.keepUp(ctx, at)
 	}
-	return nil
+	return c.keepUp(ctx, at)
 }
 
 // sendReport tells the server how far the client is, if it asked.
@@ -99,18 +96,17 @@ func (c *Client) sendReport(ctx context.Context, at time.Time) error {
 
 // keepUp leaves the room if this machine is too slow for it.
 func (c *Client) keepUp(ctx context.Context, at time.Time) error {
-	c.mu.Lock()
-	n, out := c.state.Counters(), c.out
-	c.mu.Unlock()
-	missed, useful := n.NoBuffer-c.lap.count.NoBuffer, n.Useful-c.lap.count.Useful
-	first := c.lap.at.IsZero()
-	c.lap = lap{at, n}
-	// With losses many chunks are open, and buffers are short, too.
-	consumer := 2*out >= cap(c.ready)
-	if first || c.o.Repair == nil || !consumer || missed < wire.MaxBlocks || float64(missed) < c.o.Behind*float64(missed+useful) {
+	if c.o.Repair == nil {
 		return nil
 	}
-	c.o.Log.Warn("too slow for the room: leaving it for a transfer of its own", "missed", missed, "taken", useful)
+	c.mu.Lock()
+	lags, n := c.state.Lags(c.now(), c.span, c.o.Behind), c.state.Counters()
+	c.mu.Unlock()
+	// Where all are as slow, what each misses comes of what others ask for.
+	if lags < 2 || at.After(c.behind) && (c.orbit || lags < ourselves) {
+		return nil
+	}
+	c.o.Log.Warn("too slow for the room: leaving it for a transfer of its own", "missed", n.NoBuffer, "taken", n.Useful+n.Coded)
 	c.goodbye(ctx)
 	c.away.Store(true)
 	c.mu.Lock()

@@ -25,15 +25,21 @@ type roster struct {
 
 // member is one client.
 type member struct {
-	id     uint32
-	since  uint32        // stamp of when it was first heard
-	last   time.Duration // when it was last heard
-	gone   time.Duration // when it left
-	joined bool
-	left   bool
-	coded  bool   // understands coded blocks
-	lost   uint64 // blocks asked for that it ought to have, in the present round
-	total  uint64 // in earlier rounds
+	id       uint32
+	since    uint32        // stamp of when it was first heard
+	last     time.Duration // when it was last heard
+	gone     time.Duration // when it left
+	joined   bool
+	left     bool
+	coded    bool          // understands coded blocks
+	lost     uint64        // blocks asked for that it ought to have, in the present round
+	total    uint64        // in earlier rounds
+	ranked   uint64        // lost in all, when it was last ranked
+	recent   float64       // lost in a round, the mean of the last ones
+	pace     float64       // chunks/s that it gets, by its last reports
+	chunks   uint32        // that it had at the last
+	reported time.Duration // when that came, or 0
+	behind   int           // for how many rounds it has been far behind the rest
 }
 
 func newRoster(most int) roster { return roster{most: most, clients: map[[4]byte]*member{}} }

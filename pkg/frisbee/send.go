@@ -111,7 +111,7 @@ func (s *Server) next(ctx context.Context, p *piece) error {
 		s.mu.Lock()
 		now := s.now()
 		s.code(now)
-		w, ok := s.queue.Next(now, most)
+		w, ok := s.takeWork(now, most)
 		due, held := s.queue.Due()
 		if ok {
 			s.busy = now
@@ -330,6 +330,7 @@ func (s *Server) tend(ctx context.Context) error {
 			}
 		}
 		s.mu.Lock()
+		s.rank(now)
 		s.adapt(now)
 		quiet := now - s.busy
 		over := s.o.Idle > 0 && quiet >= s.o.Idle || s.o.UntilLeft && s.roster.left(quiet)

@@ -93,6 +93,7 @@ type Server struct {
 
 	mu       sync.Mutex
 	queue    *queue.Queue
+	behind   behind
 	roster   roster
 	replies  []reply
 	flight   []queue.Work  // taken from the queue and not sent
@@ -141,7 +142,7 @@ func NewServer(o ServerOptions) (*Server, error) {
 	}
 	s := &Server{
 		o: o, layout: layout, conn: conn, from: conn.Local().As4(), start: time.Now(),
-		queue: queue.New(layout, 0), roster: newRoster(o.MaxClients),
+		queue: queue.New(layout, 0), behind: behind{queue: queue.New(layout, 0)}, roster: newRoster(o.MaxClients),
 		seen: make([]uint32, layout.Chunks()), sent: make([]passed, layout.Chunks()), work: make(chan struct{}, 1), answers: make(chan struct{}, 1),
 		pace:     pace{block: float64(o.Geometry.BlockSize() * 8), rate: float64(o.Rate)},
 		governor: newGovernor(o),

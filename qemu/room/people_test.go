@@ -36,29 +36,73 @@ func TestSlowConsumer(t *testing.T) {
 	}
 }
 
-// TestSlowConsumerLeaves has one that is too slow for so long that it leaves the
-// room and goes on by HTTP. Its disk recovers then, or the test would wait for it.
+// TestSlowConsumerLeaves has one that is too slow for the room, leaves it, and
+// goes on by HTTP. The others do not wait for it meanwhile. Its disk recovers
+// when they are done, or the test would wait for it.
 func TestSlowConsumerLeaves(t *testing.T) {
-	slow(t, "a client waits ten seconds before it gives up on a room")
-	const size = 112 * mib
-	s := newScene(t, lab.Options{Nodes: 4}, size)
-	url := s.web()
-	server := &room.Serve{Rate: 80e6} // twelve seconds
-	told, n := s.fill(server, func(n *lab.Node) *room.Get {
-		g := &room.Get{URL: url}
-		if n == s.Nodes[0] {
-			g.Disk, g.Recovers, g.Buffers = 2e6, 12*time.Second, 16
-		}
-		return g
-	})
-	laggard := told[0].Stats
-	t.Logf("the slow one %v, %d bytes repaired; the others %v; %.2f x sent", told[0].Took, laggard.Repaired, longest(told[1:]), float64(n.Bytes)/size)
-	if laggard.Repaired < size/2 {
-		t.Errorf("the slow one took %d bytes by HTTP", laggard.Repaired)
+	const size, rate = 64 * mib, 80e6
+	const nominal = size * 8 * time.Second / rate
+	for _, x := range []struct {
+		name    string
+		buffers int
+		disk    int64 // bytes/s
+		stays   bool  // there is no HTTP
+		slow    bool  // the test is
+	}{
+		{name: "few buffers", buffers: 4, disk: 3e6},
+		{name: "16 buffers", buffers: 16, disk: 3e6, slow: true},
+		{name: "nowhere to go", buffers: 4, disk: 3e6, stays: true, slow: true},
+	} {
+		t.Run(x.name, func(t *testing.T) {
+			if x.slow {
+				slow(t, "it takes ten seconds")
+			}
+			s := newScene(t, lab.Options{Nodes: 4}, size)
+			url := s.web()
+			if x.stays {
+				url = ""
+			}
+			told, n := s.fill(&room.Serve{Rate: rate}, func(n *lab.Node) *room.Get {
+				g := &room.Get{URL: url}
+				if n == s.Nodes[0] {
+					g.Disk, g.Recovers, g.Buffers = x.disk, nominal, x.buffers
+				}
+				return g
+			})
+			laggard, others := told[0].Stats, longest(told[1:])
+			t.Logf("the slow one %v, %d bytes repaired, %d requests; the others %v of at least %v; %.2f x sent, %d blocks of that behind the rest",
+				told[0].Took, laggard.Repaired, laggard.Blocks.Requests, others, nominal, float64(n.Bytes)/size, n.Behind.Sent)
+			if left := laggard.Repaired >= size/3; left == x.stays {
+				t.Errorf("the slow one took %d bytes by HTTP", laggard.Repaired)
+			}
+			if others > nominal*5/4 {
+				t.Errorf("the others took %v where the rate allows %v", others, nominal)
+			}
+			for i, g := range told[1:] {
+				if g.Stats.Repaired > 0 {
+					t.Errorf("%s took %d bytes by HTTP", s.Nodes[i+1].Name, g.Stats.Repaired)
+				}
+			}
+		})
 	}
-	for i, g := range told[1:] {
+}
+
+// TestSlowRoom has none but slow disks, behind a server that could do more, and
+// losses, so that each asks for something else. All stay.
+func TestSlowRoom(t *testing.T) {
+	const size = 24 * mib
+	s := newScene(t, lab.Options{Nodes: 4}, size)
+	for _, n := range s.Nodes {
+		if err := n.Impair(lab.Impairment{Loss: 0.01}, lab.Impairment{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	url := s.web()
+	told, n := s.fill(&room.Serve{MaxRate: 300e6}, func(*lab.Node) *room.Get { return &room.Get{URL: url, Disk: 4e6, Buffers: 8} })
+	t.Logf("%v, %.2f x sent", longest(told), float64(n.Bytes)/size)
+	for i, g := range told {
 		if g.Stats.Repaired > 0 {
-			t.Errorf("%s took %d bytes by HTTP", s.Nodes[i+1].Name, g.Stats.Repaired)
+			t.Errorf("%s took %d bytes by HTTP", s.Nodes[i].Name, g.Stats.Repaired)
 		}
 	}
 }

@@ -246,6 +246,17 @@ func (q *Queue) begin(now time.Duration) bool {
 	return true
 }
 
+// Midway tells whether there is more of the chunk that Next gave a part of last.
+func (q *Queue) Midway() bool { return q.pos < q.end || q.code.left > 0 || q.more }
+
+// Trim takes out of a request what the queue has blocks of anyway, but for what
+// is to be coded.
+func (q *Queue) Trim(m *wire.Partial) {
+	if at, ok := q.waiting[m.Chunk]; ok && (!q.code.on || q.entries[at].most > q.layout.Codable(m.Chunk)) {
+		m.Blocks.AndNot(&q.entries[at].blocks)
+	}
+}
+
 // release takes the head off, whose entry is free now.
 func (q *Queue) release(l *list) {
 	at := l.head

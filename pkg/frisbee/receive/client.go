@@ -50,6 +50,7 @@ type Client struct {
 	coding    bool   // what is asked for is believed to come coded
 	sum       []byte // of one block
 	count     Counters
+	tempo     tempo
 
 	idle    int           // classic: ticks until it asks
 	backoff int           // classic: ticks added to that
@@ -126,6 +127,7 @@ func (c *Client) Block(now time.Duration, b wire.Block) {
 	}
 	k, index := b.Chunk, int(b.Index)
 	c.quiet, c.backoff = now, 0
+	c.clock(now)
 	if c.o.Eager {
 		c.pass(now, k, index)
 		defer c.afterBlock(now)

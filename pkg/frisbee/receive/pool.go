@@ -149,6 +149,8 @@ func (c *Client) Release(now time.Duration, ch Chunk) {
 	if s.state != handed || s.chunk != ch.Index {
 		return
 	}
+	c.clock(now)
+	c.tempo.now.used += uint64(c.layout.Len(s.chunk))
 	s.state = empty
 	c.empty++
 	if c.o.Eager {

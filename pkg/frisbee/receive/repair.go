@@ -41,6 +41,7 @@ func (c *Client) Missing() extent.Set {
 // release is to come, because all buffers are being filled, it drops one of
 // those, so what is missing may grow.
 func (c *Client) Supply(now time.Duration, off int64, data []byte) int {
+	c.clock(now)
 	size := int64(c.blockSize)
 	if off < 0 || off%size != 0 {
 		return 0

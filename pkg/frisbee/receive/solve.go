@@ -36,6 +36,7 @@ func (c *Client) Coded(now time.Duration, m *wire.Coded) {
 		return
 	}
 	c.quiet, c.backoff = now, 0
+	c.clock(now)
 	st := &c.chunks[m.Chunk]
 	if c.o.Eager {
 		c.batch(now, m)

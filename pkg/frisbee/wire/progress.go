@@ -6,6 +6,10 @@ import "encoding/binary"
 const (
 	ProgressSummary uint16 = 1
 	ProgressStats   uint16 = 2
+	// ProgressBehind asks for no report: it tells one client, which must be known
+	// to understand coded blocks, that it is far behind the rest of its room. It is
+	// of Orbit's own.
+	ProgressBehind uint16 = 1 << 15
 )
 
 // Progress asks clients for reports.
