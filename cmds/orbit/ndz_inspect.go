@@ -15,6 +15,7 @@ import (
 
 	"github.com/orbit-pxe/orbit/pkg/extent"
 	"github.com/orbit-pxe/orbit/pkg/image"
+	"github.com/orbit-pxe/orbit/pkg/imaging"
 	"github.com/orbit-pxe/orbit/pkg/layout"
 	"github.com/orbit-pxe/orbit/pkg/ndz"
 	"github.com/orbit-pxe/orbit/pkg/partition"
@@ -107,11 +108,11 @@ func (o *inspectFlags) inspect(ctx context.Context, stdout io.Writer, source str
 	if err != nil {
 		return true, imageCode(fmt.Errorf("%s: %w", r.Name(), err))
 	}
-	d, err := o.describe(ctx, m)
+	d, err := o.describe(ctx, r.Name(), m)
 	if err != nil {
 		return true, imageCode(fmt.Errorf("%s: %w", r.Name(), err))
 	}
-	d.File, d.Stored = r.Name(), r.Size()
+	d.Stored = r.Size()
 	if asJSON {
 		e := json.NewEncoder(stdout)
 		e.SetIndent("", "  ")
@@ -120,10 +121,10 @@ func (o *inspectFlags) inspect(ctx context.Context, stdout io.Writer, source str
 	return true, o.print(stdout, d)
 }
 
-func (o *inspectFlags) describe(ctx context.Context, m *ndz.Image) (*ndzDescription, error) {
+func (o *inspectFlags) describe(ctx context.Context, name string, m *ndz.Image) (*ndzDescription, error) {
 	used, free := m.Used(), m.Free()
 	d := &ndzDescription{
-		Format: "ndz", Version: m.Version(), Size: m.Size(), Used: used.Len(), Free: free.Len(), Ranges: used.Count(),
+		File: name, Format: "ndz", Version: m.Version(), Size: m.Size(), Used: used.Len(), Free: free.Len(), Ranges: used.Count(),
 		Chunks: m.Chunks(), Relocations: map[string]int{},
 	}
 	if id := m.ID(); id != [16]byte{} {
@@ -175,22 +176,28 @@ func (d *ndzDescription) add(i int64, h *ndz.Header, keep bool) {
 // tells what there is.
 func (d *ndzDescription) content(ctx context.Context, m *ndz.Image) {
 	v := m.View(ctx)
-	disk := io.NewSectionReader(v, 0, m.Size())
 	head := make([]byte, min(m.Size(), 1<<20))
 	if _, err := v.ReadAt(head, 0); err != nil && err != io.EOF {
 		d.Opaque = opaque(err)
 		return
 	}
-	sector, _ := partition.Sniff(head)
-	l, err := layout.Read(ctx, disk, m.Size(), cmp.Or(sector, 512))
+	found, _ := partition.Sniff(head)
+	sector := cmp.Or(found, 512)
+	if t, err := partition.Read(io.NewSectionReader(v, 0, m.Size()), sector); err == nil {
+		end := imaging.ChunksEnd{Name: d.File, Have: m.Size(), Head: head, Table: t, Version: m.Version(), Counted: m.Counted()}
+		size, err := end.Check(ctx, v)
+		if err != nil {
+			d.Notes = append(d.Notes, err.Error())
+		}
+		m.Extend(size)
+		d.Size = m.Size()
+	}
+	l, err := layout.Read(ctx, io.NewSectionReader(v, 0, m.Size()), m.Size(), sector)
 	if err != nil {
 		d.Opaque = opaque(err)
 		return
 	}
 	d.Scheme = string(l.Table.Scheme)
-	if l.Table.End > m.Size() {
-		d.Notes = append(d.Notes, fmt.Sprintf("its disk ends at byte %d, and its partition table speaks of %d bytes: chunks are missing at its end", m.Size(), l.Table.End))
-	}
 	held := m.Used()
 	for _, p := range l.Parts {
 		d.Parts = append(d.Parts, image.Partition{

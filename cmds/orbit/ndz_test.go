@@ -80,7 +80,8 @@ func TestNdzCodes(t *testing.T) {
 	for name, b := range map[string][]byte{
 		"a.ndz": plain, "bad.ndz": bad, "cut.ndz": plain[:len(plain)-1], "odd.ndz": odd, "sealed.ndz": realImage(t, "raw-v4-signed-encrypted.ndz.gz"),
 		"s.skey": realImage(t, "raw-v4-signed-encrypted.skey"), "other.skey": realImage(t, "raw-v4-signed.skey"), "c.ekey": realImage(t, "encryption-key.hex"),
-		"secret": []byte("5ec2e7"),
+		"secret": []byte("5ec2e7"), "old.ndz": ndztest.Version1(realImage(t, "mbr-ext234-swap-2011.ndz.gz"), false),
+		"end.ndz": realImage(t, "ext2-fragmented-v3.ndz.gz")[:2<<20], "head.ndz": plain[:2000],
 	} {
 		store(t, dir, name, b)
 	}
@@ -95,6 +96,12 @@ func TestNdzCodes(t *testing.T) {
 		{"verify bad.ndz", 3, "chunk 0"},
 		{"verify cut.ndz", 3, "cut short"},
 		{"verify odd.ndz", 3, "relocation"},
+		{"verify head.ndz", 3, "cut short"},
+		{"verify end.ndz", 3, "its filesystem needs"},
+		{"inspect end.ndz", 0, "its filesystem needs"},
+		{"convert end.ndz b.raw", 3, "its filesystem needs"},
+		{"verify old.ndz", 0, "of 59 MiB"},
+		{"inspect old.ndz", 0, "of 10 MiB it does not say"},
 		{"verify sealed.ndz", 4, "there is no key"},
 		{"verify --ndz-key s.skey sealed.ndz", 4, "encrypted"},
 		{"verify --ndz-key other.skey --ndz-key c.ekey sealed.ndz", 4, "signature is not by this key"},

@@ -73,15 +73,19 @@ func (e ChunksEnd) Check(ctx context.Context, r io.ReaderAt) (int64, error) {
 	if want <= e.Have || e.Counted {
 		return size, nil
 	}
-	l, err := layout.Read(ctx, padded{r, e.Have}, want, 512)
+	disk := want
+	if e.Table.Scheme != partition.SchemeNone {
+		disk += edge // the end of a disk counts as in use in any case, but this is none
+	}
+	l, err := layout.Read(ctx, padded{r, e.Have}, disk, 512)
 	if ctx.Err() != nil {
 		return 0, context.Cause(ctx)
 	}
-	if err == nil && l.Used.End() <= e.Have {
-		return size, nil
-	}
 	if err == nil {
-		want = l.Used.End()
+		want = l.Used.Intersect(extent.NewSet(extent.Range{End: want})).End()
+	}
+	if want <= e.Have {
+		return size, nil
 	}
 	return 0, &ShortImageError{Source: e.Name, Have: e.Have, Want: want, Volume: true}
 }
