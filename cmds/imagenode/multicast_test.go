@@ -125,6 +125,7 @@ func TestMulticastUsage(t *testing.T) {
 		{[]string{"--multicast", "239.1.2.3", "http://head/x", "disk"}, "ADDRESS:PORT"},
 		{[]string{"--multicast", "239.1.2.3:7000", "image.zst", "disk"}, "URL"},
 		{[]string{"--multicast", "239.1.2.3:7000", "frisbee://239.1.2.3:7000", "disk"}, "--multicast is for"},
+		{[]string{"--multicast", "239.1.2.3:7000", "http.img.zst", "disk"}, "--multicast needs the http"},
 		{[]string{"frisbee://239.1.2.3", "disk"}, "frisbee://GROUP:PORT"},
 		{[]string{"frisbee://239.1.2.3/image", "disk"}, "master server has"},
 		{[]string{"frisbee://head", "disk"}, "frisbee://SERVER/IMAGEID"},

@@ -224,7 +224,7 @@ func (o *order) check(size string) error {
 			return err
 		}
 	}
-	if o.Room != nil && !strings.HasPrefix(strings.ToLower(o.Source), "http") {
+	if scheme, _, _ := strings.Cut(strings.ToLower(o.Source), "://"); o.Room != nil && scheme != "http" && scheme != "https" {
 		return errors.New("--multicast needs the http or https URL of the image as SOURCE, for what does not arrive")
 	}
 	switch o.SectorSize {
