@@ -295,6 +295,9 @@ func (s *Server) sendReplies(ctx context.Context) error {
 		if s.answered.n++; s.answered.n > mostAnswers {
 			return nil
 		} else if s.answered.n > directAnswers {
+			if _, ok := r.m.(wire.Progress); ok {
+				continue // is for one client, and others may not know it
+			}
 			r.to = s.conn.Peer()
 			if m, ok := r.m.(wire.Join2Reply); ok {
 				m.Blocks = 0

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/orbit-pxe/orbit/pkg/frisbee/wire"
 )
 
 // eagerly is a client that holds nothing back at random. It waits 1.25 ms for
@@ -247,6 +249,25 @@ func TestEagerNoBuffer(t *testing.T) {
 	s.take(true)
 	s.silence(5 * ms)
 	s.want("one is", "P0 0+128!")
+}
+
+// So is one of which sums for others came meanwhile, and the blocks that it had
+// asked for got lost.
+func TestEagerNoBufferForSums(t *testing.T) {
+	s := eagerly(t, 3, Options{Buffers: 2, Coded: true})
+	s.silence(10 * ms)
+	s.want("start", "R0 128, R1 128")
+	s.blocks(2, 0, 128)
+	s.blocks(0, 0, 128)
+	m := wire.Coded{Chunk: 1, Data: content(1, 0, 8192)}
+	m.Blocks.Set(0)
+	s.c.Coded(s.now, &m)
+	s.want("no buffer is empty", "")
+	s.take(true)
+	s.silence(500 * ms)
+	if s.sent() == "" {
+		t.Errorf("asks for nothing, and lacks %d chunks", s.c.Lacking())
+	}
 }
 
 // Two passes over a chunk in a row, both with losses.

@@ -48,6 +48,8 @@ func (c *Client) Coded(now time.Duration, m *wire.Coded) {
 		case st.is(done):
 			c.count.DupDone++
 		case st.is(wanted):
+			// The server has come to what was asked for of it, so nobody has any more.
+			st.flags &^= queued
 			c.count.NoBuffer++
 		default:
 			c.count.Unwanted++
