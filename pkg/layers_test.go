@@ -26,6 +26,7 @@ var layers = map[string]int{
 	"pkg/bootparam":    0,
 	"pkg/extent":       0,
 	"pkg/fsmap":        0,
+	"pkg/hardware":     0,
 	"pkg/image":        0,
 	"pkg/ndz":          0,
 	"pkg/frisbee/wire": 0,

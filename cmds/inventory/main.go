@@ -1,6 +1,5 @@
-// Command inventory describes this machine.
-//
-//	inventory [--json | --macs]
+// Command inventory describes this machine: docs/inventory.md. Called getmac, it
+// prints the MAC address of an interface.
 package main
 
 import (
@@ -11,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 
 	"github.com/orbit-pxe/orbit/pkg/inventory"
 )
@@ -28,28 +28,22 @@ func main() {
 func run(ctx context.Context, stdout, stderr io.Writer, args []string) error {
 	f := flag.NewFlagSet("inventory", flag.ContinueOnError)
 	f.SetOutput(stderr)
-	asJSON := f.Bool("json", false, "print JSON")
-	macs := f.Bool("macs", false, "print the Ethernet addresses, one a line")
+	f.Bool("json", false, "print JSON")
+	only := f.String("only", "", "gather these `sections` only, with commas between them")
 	if err := f.Parse(args); err != nil {
 		return err
 	}
 	if f.NArg() > 0 {
-		return fmt.Errorf("unexpected argument %q (usage: inventory [--json | --macs])", f.Arg(0))
+		return fmt.Errorf("unexpected argument %q (usage: inventory [flags])", f.Arg(0))
 	}
-	m, err := inventory.Gather(ctx, "/")
-	if err != nil { // the facts that could be read still count
-		fmt.Fprintln(stderr, "inventory:", err)
+	var o inventory.Options
+	if *only != "" {
+		o.Only = strings.Split(*only, ",")
 	}
-	switch {
-	case *macs:
-		for _, mac := range m.MACs() {
-			fmt.Fprintln(stdout, mac)
-		}
-		return nil
-	case *asJSON:
-		e := json.NewEncoder(stdout)
-		e.SetIndent("", "  ")
-		return e.Encode(m)
+	if err := inventory.CheckSections(o.Only); err != nil {
+		return fmt.Errorf("--only: %w", err)
 	}
-	return m.Table(stdout)
+	e := json.NewEncoder(stdout)
+	e.SetIndent("", "  ")
+	return e.Encode(inventory.Gather(ctx, o))
 }

@@ -6,7 +6,7 @@ import (
 	"encoding/json"
 	"testing"
 
-	"github.com/orbit-pxe/orbit/pkg/inventory"
+	"github.com/orbit-pxe/orbit/pkg/hardware"
 )
 
 func TestRun(t *testing.T) {
@@ -14,18 +14,13 @@ func TestRun(t *testing.T) {
 	if err := run(context.Background(), &out, &errs, []string{"--json"}); err != nil {
 		t.Fatal(err)
 	}
-	var m inventory.Machine
-	if err := json.Unmarshal(out.Bytes(), &m); err != nil || m.CPUs == 0 {
+	var d hardware.Document
+	if err := json.Unmarshal(out.Bytes(), &d); err != nil || d.Schema != hardware.Schema {
 		t.Errorf("--json printed %s (%v)", out.Bytes(), err)
 	}
-	out.Reset()
-	if err := run(context.Background(), &out, &errs, []string{"--macs"}); err != nil {
-		t.Fatal(err)
-	}
-	if got, want := bytes.Count(out.Bytes(), []byte("\n")), len(m.NICs); got != want {
-		t.Errorf("--macs printed %d lines for %d interfaces", got, want)
-	}
-	if err := run(context.Background(), &out, &errs, []string{"x"}); err == nil {
-		t.Error("no error for an argument")
+	for _, args := range [][]string{{"x"}, {"--only", "everything"}} {
+		if err := run(context.Background(), &out, &errs, args); err == nil {
+			t.Errorf("no error for %q", args)
+		}
 	}
 }

@@ -125,10 +125,10 @@ func newRoom(t *testing.T) *room {
 			return &netup.Network{Interface: "test0", MAC: mac, Addr: netip.MustParsePrefix("127.0.0.1/8")}, nil
 		},
 		Machine: Machine{
-			Inventory: func(ctx context.Context) (inventory.Machine, error) { return inventory.Gather(ctx, "/") },
-			Name:      func(string) error { return nil },
-			Shells:    func() { r.screen.Line("(shells)") },
-			Resolve:   func(ctx context.Context, s string) (string, error) { return resolve(ctx, s, log) },
+			Hello:   func(ctx context.Context) (api.Hello, error) { return inventory.Hello(ctx, "/") },
+			Name:    func(string) error { return nil },
+			Shells:  func() { r.screen.Line("(shells)") },
+			Resolve: func(ctx context.Context, s string) (string, error) { return resolve(ctx, s, log) },
 			Load: func(_ context.Context, o bootos.Options) error {
 				r.loads = append(r.loads, o)
 				return nil

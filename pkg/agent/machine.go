@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/orbit-pxe/orbit/pkg/api"
 	"github.com/orbit-pxe/orbit/pkg/blockdev"
 	"github.com/orbit-pxe/orbit/pkg/bootos"
 	"github.com/orbit-pxe/orbit/pkg/inventory"
@@ -20,27 +21,27 @@ import (
 // Machine is what the agent does to the machine it runs on, beside running
 // programs. The last three do not return if they succeed.
 type Machine struct {
-	Inventory func(context.Context) (inventory.Machine, error)
-	Name      func(host string) error
-	Shells    func()                                                     // open a shell on every console
-	Resolve   func(ctx context.Context, selector string) (string, error) // path of the one disk that is meant
-	Load      func(context.Context, bootos.Options) error                // what that disk would boot, into memory
-	Kexec     func(context.Context) error
-	Reboot    func(context.Context) error
-	Poweroff  func(context.Context) error
+	Hello    func(context.Context) (api.Hello, error) // what the machine is made of, quickly
+	Name     func(host string) error
+	Shells   func()                                                     // open a shell on every console
+	Resolve  func(ctx context.Context, selector string) (string, error) // path of the one disk that is meant
+	Load     func(context.Context, bootos.Options) error                // what that disk would boot, into memory
+	Kexec    func(context.Context) error
+	Reboot   func(context.Context) error
+	Poweroff func(context.Context) error
 }
 
 // ThisMachine acts on the machine for real.
 func ThisMachine(log *slog.Logger) Machine {
 	return Machine{
-		Inventory: func(ctx context.Context) (inventory.Machine, error) { return inventory.Gather(ctx, "/") },
-		Name:      func(host string) error { return unix.Sethostname([]byte(host)) },
-		Shells:    func() { unix.Kill(1, unix.SIGHUP) }, // process 1 understands
-		Resolve:   func(ctx context.Context, selector string) (string, error) { return resolve(ctx, selector, log) },
-		Load:      func(ctx context.Context, o bootos.Options) error { return bootos.Boot(ctx, o, log) },
-		Kexec:     func(ctx context.Context) error { return kexec.Execute(ctx, log) },
-		Reboot:    func(ctx context.Context) error { return kexec.Reboot(ctx, log) },
-		Poweroff:  func(ctx context.Context) error { return kexec.Poweroff(ctx, log) },
+		Hello:    func(ctx context.Context) (api.Hello, error) { return inventory.Hello(ctx, "/") },
+		Name:     func(host string) error { return unix.Sethostname([]byte(host)) },
+		Shells:   func() { unix.Kill(1, unix.SIGHUP) }, // process 1 understands
+		Resolve:  func(ctx context.Context, selector string) (string, error) { return resolve(ctx, selector, log) },
+		Load:     func(ctx context.Context, o bootos.Options) error { return bootos.Boot(ctx, o, log) },
+		Kexec:    func(ctx context.Context) error { return kexec.Execute(ctx, log) },
+		Reboot:   func(ctx context.Context) error { return kexec.Reboot(ctx, log) },
+		Poweroff: func(ctx context.Context) error { return kexec.Poweroff(ctx, log) },
 	}
 }
 

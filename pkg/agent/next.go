@@ -46,11 +46,10 @@ func (a *agent) next(ctx context.Context) (api.Job, error) {
 
 // greet says hello until the head answers.
 func (a *agent) greet(ctx context.Context) (job *api.Job, err error) {
-	m, err := a.Machine.Inventory(ctx)
+	hello, err := a.Machine.Hello(ctx)
 	if err != nil {
-		a.Log.Warn("inventory is incomplete", "err", err)
+		a.Log.Warn("what this machine is made of is incomplete", "err", err)
 	}
-	hello := m.Hello()
 	hello.MAC, hello.Version = a.net.MAC, version.String()
 	hello.Address = a.net.Addr.Addr().String()
 	err = a.patiently(ctx, "say hello to the head", func() (err error) {
