@@ -15,6 +15,7 @@ type Hello struct {
 	Memory   int64    `json:"memory,omitempty"` // bytes
 	Disks    []Disk   `json:"disks,omitempty"`
 	Version  string   `json:"version,omitempty"` // of the agent
+	Boot     string   `json:"boot,omitempty"`    // the kernel's boot_id: another one, another boot
 	Uptime   float64  `json:"uptime,omitempty"`  // seconds since the kernel started
 }
 
@@ -48,5 +49,6 @@ type Node struct {
 	State   JobState  `json:"state,omitempty"`   // of Job
 	Events  []Event   `json:"events,omitempty"`  // of Job; progress events thinned
 	Console string    `json:"console,omitempty"` // last failure in words
+	Held    string    `json:"held,omitempty"`    // why the head keeps Job back though the node asked for it
 	Seen    time.Time `json:"seen,omitzero"`     // last word from the node
 }

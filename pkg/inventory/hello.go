@@ -26,6 +26,7 @@ func Hello(ctx context.Context, root string) (api.Hello, error) {
 		Serial:   dmi("product_serial"),
 		Product:  strings.TrimSpace(dmi("sys_vendor") + " " + dmi("product_name")),
 		Firmware: "bios",
+		Boot:     h.Text("/proc/sys/kernel/random/boot_id"),
 	}
 	if h.Has("/sys/firmware/efi") {
 		hello.Firmware = "uefi"

@@ -21,12 +21,11 @@ func (r *Registry) Assign(id string, job api.Job, now time.Time) (api.Node, erro
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	n := r.need(id)
-	n.Job, n.State, n.Starts, n.Events, n.Console = &job, api.Assigned, 0, nil, ""
+	n.Job, n.State, n.Starts, n.Events, n.Console, n.Held = &job, api.Assigned, 0, nil, "", ""
 	if err := r.save(n); err != nil {
 		return api.Node{}, fmt.Errorf("assign job to %s: %w", id, err)
 	}
-	close(n.waiting)
-	n.waiting = make(chan struct{})
+	n.wake()
 	r.log.Info("job assigned", "node", n.ID, "job", job.ID, "kind", job.Kind, "image", job.Image, "disk", job.Disk)
 	return n.copy(), nil
 }
@@ -39,7 +38,7 @@ func (r *Registry) Clear(id string) error {
 	if n == nil {
 		return fmt.Errorf("node %s: %w", id, ErrUnknown)
 	}
-	n.Job, n.State, n.Starts, n.Events, n.Console = nil, "", 0, nil, ""
+	n.Job, n.State, n.Starts, n.Events, n.Console, n.Held = nil, "", 0, nil, "", ""
 	r.log.Info("job cleared", "node", n.ID)
 	return r.save(n)
 }
@@ -49,7 +48,7 @@ func (r *Registry) Hello(id string, h api.Hello, now time.Time) *api.Job {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	n := r.need(id)
-	n.Hello = &h
+	n.Hello, n.Up = &h, now.UTC()
 	r.log.Info("node is up", "node", n.ID, "address", h.Address, "product", h.Product, "firmware", h.Firmware,
 		"disks", len(h.Disks), "uptime", milli(h.Uptime))
 	job := r.handOut(n)
@@ -85,12 +84,16 @@ func (r *Registry) Next(ctx context.Context, id string, wait time.Duration) *api
 
 // handOut returns the job that a node should run now. A job that is running
 // already is handed out again: the node that asks is not running it any more.
+// One that the gate keeps back stays as it is.
 func (r *Registry) handOut(n *record) *api.Job {
 	if n.State != api.Assigned && n.State != api.Running {
 		return nil
 	}
 	if n.Starts >= maxStarts {
 		r.fail(n, fmt.Sprintf("started %d times without reporting an end", n.Starts))
+		return nil
+	}
+	if r.held(n) {
 		return nil
 	}
 	n.Starts++

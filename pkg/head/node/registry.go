@@ -25,6 +25,7 @@ import (
 type Registry struct {
 	dir   string
 	log   *slog.Logger
+	gate  Gate          // nil: every job is handed out
 	wake  chan struct{} // tells Run that some record is dirty
 	mu    sync.Mutex
 	nodes map[string]*record
@@ -33,10 +34,11 @@ type Registry struct {
 // record is what is kept of one node.
 type record struct {
 	api.Node
-	Starts int `json:"starts,omitempty"` // how often the job was handed out
+	Starts int       `json:"starts,omitempty"` // how often the job was handed out
+	Up     time.Time `json:"up,omitzero"`      // last hello
 
 	dirty   bool          // events not on disk yet
-	waiting chan struct{} // closed when a job is assigned
+	waiting chan struct{} // closed when a job is assigned, or the gate to be asked again
 }
 
 // ErrUnknown says that the head has never heard of a node.
