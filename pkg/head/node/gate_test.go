@@ -51,7 +51,7 @@ func TestGateHoldsJobs(t *testing.T) {
 	}
 	got := make(chan *api.Job)
 	go func() { got <- r.Next(t.Context(), id, time.Hour) }()
-	<-asked // the poll is there
+	<-asked       // the poll is there
 	r.Recheck(id) // still closed
 	why.Store("")
 	r.Recheck(id)
