@@ -1,7 +1,6 @@
 package images
 
 import (
-	"bytes"
 	"errors"
 	"math/rand/v2"
 	"path/filepath"
@@ -11,26 +10,15 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/orbit-pxe/orbit/pkg/extent"
 	"github.com/orbit-pxe/orbit/pkg/ndz"
 	"github.com/orbit-pxe/orbit/pkg/ndz/ndztest"
+	"github.com/orbit-pxe/orbit/pkg/ndz/ndztest/packed"
 )
-
-// ndzOf is the .ndz image of a disk.
-func ndzOf(t *testing.T, disk []byte) []byte {
-	t.Helper()
-	var out bytes.Buffer
-	used := extent.NewSet(extent.Range{End: int64(len(disk))})
-	if _, err := ndz.Write(t.Context(), &out, bytes.NewReader(disk), int64(len(disk)), used, ndz.WriteOptions{}); err != nil {
-		t.Fatal(err)
-	}
-	return out.Bytes()
-}
 
 func TestVerifyNDZ(t *testing.T) {
 	disk := make([]byte, 3<<20)
 	rand.NewChaCha8([32]byte{1}).Read(disk) // it takes several chunks
-	good := ndzOf(t, disk)
+	good := packed.Disk(t, disk)
 	for _, test := range []struct {
 		name, file string
 		data       []byte
@@ -62,6 +50,22 @@ func TestVerifyNDZ(t *testing.T) {
 			}
 			noTraces(t, dir)
 		})
+	}
+}
+
+// Where a filesystem says more than there is, whole chunks are missing.
+func TestVerifyCutNDZ(t *testing.T) {
+	const golden = "../../../../shared/testdata/ndz/ext2-fragmented-v3.ndz.gz"
+	whole := ndztest.Golden(t, golden)
+	for name, file := range map[string][]byte{"v3": whole, "v1": ndztest.Version1(whole, false)} {
+		s := openOrbit(t, t.TempDir())
+		if err := put(t, s, name, file); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		err := put(t, s, name+"-cut", file[:len(file)-ndz.ChunkSize])
+		if reject := new(RejectError); !errors.As(err, &reject) || !strings.Contains(err.Error(), "filesystem needs") {
+			t.Errorf("%s cut between chunks: %v, want it refused", name, err)
+		}
 	}
 }
 
@@ -97,7 +101,7 @@ func TestFormats(t *testing.T) {
 	s := openOrbit(t, t.TempDir())
 	disk := diskOf(1, 0, 2)
 	orbit, _ := pack(t, disk, nil)
-	for name, data := range map[string][]byte{"orbit": orbit, "zstd": zstdOf(t, disk), "ndz": ndzOf(t, disk), "raw": disk, "empty": nil} {
+	for name, data := range map[string][]byte{"orbit": orbit, "zstd": zstdOf(t, disk), "ndz": packed.Disk(t, disk), "raw": disk, "empty": nil} {
 		if err := put(t, s, name, data); err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}

@@ -17,7 +17,7 @@ import (
 
 // verify reads all of a file that is to become the image called name. An Orbit
 // image must have every span as its index says, an .ndz image every chunk as its
-// header says; any other zstd file must decode, and have all that its partition
+// header says, and all that its filesystems use; any other zstd file must decode, and have all that its partition
 // table speaks of. Other files may be anything.
 func verify(ctx context.Context, path, name string) error {
 	file, f, err := openImage(path)
@@ -37,7 +37,7 @@ func verify(ctx context.Context, path, name string) error {
 	}
 	switch {
 	case ndz.Sniff(head[:n]) || strings.HasSuffix(name, ndzSuffix):
-		return verifyNDZ(ctx, f)
+		return verifyNDZ(ctx, f, name)
 	case stream.Detect(head[:n]) == stream.Zstd:
 		return verifyZstd(ctx, f)
 	case strings.HasSuffix(name, ".zst"):
