@@ -9,22 +9,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/orbit-pxe/orbit/pkg/extent"
 	"github.com/orbit-pxe/orbit/pkg/frisbee/master"
 	"github.com/orbit-pxe/orbit/pkg/frisbee/wire"
-	"github.com/orbit-pxe/orbit/pkg/ndz"
+	"github.com/orbit-pxe/orbit/pkg/ndz/ndztest/packed"
 )
-
-// ndzOf is an .ndz image of a disk.
-func ndzOf(t *testing.T, disk []byte) []byte {
-	t.Helper()
-	var out bytes.Buffer
-	used := extent.NewSet(extent.Range{End: int64(len(disk))})
-	if _, err := ndz.Write(t.Context(), &out, bytes.NewReader(disk), int64(len(disk)), used, ndz.WriteOptions{}); err != nil {
-		t.Fatal(err)
-	}
-	return out.Bytes()
-}
 
 // TestFrisbeeMaster has frisbee's own clients ask.
 func TestFrisbeeMaster(t *testing.T) {
@@ -32,7 +20,7 @@ func TestFrisbeeMaster(t *testing.T) {
 	dir := t.TempDir()
 	stop := head.serve(dir, "--frisbee-master", ":64494", "--frisbee-upload")
 	one, two := newNode(t, head, "one", mac1, "10.77.0.11/24"), newNode(t, head, "two", mac2, "10.88.0.12/24")
-	image := ndzOf(t, noise(6, 3<<20))
+	image := packed.Disk(t, noise(6, 3<<20))
 	writeImage(t, dir, "debian.ndz", image)
 	c := &master.Client{Server: netip.AddrPortFrom(netip.MustParseAddr(host), 0), Dial: one.dial}
 	ctx := t.Context()
@@ -79,7 +67,7 @@ func TestFrisbeeMaster(t *testing.T) {
 	}
 
 	// Uploads.
-	fresh := ndzOf(t, noise(7, 2<<20))
+	fresh := packed.Disk(t, noise(7, 2<<20))
 	at := time.Date(2024, 5, 6, 7, 8, 9, 0, time.UTC)
 	if err := c.Put(ctx, wire.Put{ID: "testbed/new", Size: uint64(len(fresh)), ModTime: uint32(at.Unix())}, bytes.NewReader(fresh)); err != nil {
 		t.Errorf("put: %v", err)

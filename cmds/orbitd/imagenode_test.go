@@ -14,6 +14,7 @@ import (
 	"github.com/orbit-pxe/orbit/pkg/api"
 	"github.com/orbit-pxe/orbit/pkg/extent"
 	"github.com/orbit-pxe/orbit/pkg/image"
+	"github.com/orbit-pxe/orbit/pkg/ndz/ndztest/packed"
 )
 
 // orbitOf is the Orbit image of a disk.
@@ -106,7 +107,7 @@ func TestImagenodesShareSession(t *testing.T) {
 	}
 	disk := make([]byte, 8<<20)
 	rand.NewChaCha8([32]byte{9}).Read(disk[1<<20 : 6<<20])
-	for name, file := range map[string][]byte{"a.img.zst": orbitOf(t, disk), "a.ndz": ndzOf(t, disk)} {
+	for name, file := range map[string][]byte{"a.img.zst": orbitOf(t, disk), "a.ndz": packed.Disk(t, disk)} {
 		t.Run(name, func(t *testing.T) {
 			if status, body := nodes[mac1].put(name, file); status != 201 {
 				t.Fatalf("put: %d %s", status, body)

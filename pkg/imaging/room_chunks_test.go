@@ -10,21 +10,11 @@ import (
 	"testing"
 	"time"
 
-	"github.com/orbit-pxe/orbit/pkg/extent"
 	"github.com/orbit-pxe/orbit/pkg/frisbee"
 	"github.com/orbit-pxe/orbit/pkg/ndz"
+	"github.com/orbit-pxe/orbit/pkg/ndz/ndztest/packed"
 	"github.com/orbit-pxe/orbit/qemu/lab"
 )
-
-// ndzImage packs a disk of which only used counts into an .ndz image.
-func ndzImage(t testing.TB, disk []byte, used extent.Set) []byte {
-	t.Helper()
-	var file bytes.Buffer
-	if _, err := ndz.Write(t.Context(), &file, bytes.NewReader(disk), int64(len(disk)), used, ndz.WriteOptions{}); err != nil {
-		t.Fatal(err)
-	}
-	return file.Bytes()
-}
 
 // withSums serves sums of a file beside what h serves.
 func withSums(t testing.TB, file []byte, h http.Handler) http.Handler {
@@ -45,7 +35,7 @@ func withSums(t testing.TB, file []byte, h http.Handler) http.Handler {
 // Chunks of an .ndz image come by multicast, with and without sums beside it.
 func TestRoomChunks(t *testing.T) {
 	disk, used := usedDisk(t, 64*mib, 512, 6)
-	file := ndzImage(t, disk, used)
+	file := packed.Used(t, disk, used)
 	noise := bytes.Clone(file)
 	r := rand.New(rand.NewPCG(3, 4))
 	for off := 0; off < len(noise); off += ndz.ChunkSize { // the data of every chunk, not its header
@@ -99,7 +89,7 @@ func TestRoomChunks(t *testing.T) {
 // Sums of another version of the image are not put up with.
 func TestRoomOtherSums(t *testing.T) {
 	disk, used := usedDisk(t, 16*mib, 512, 6)
-	file := ndzImage(t, disk, used)
+	file := packed.Used(t, disk, used)
 	web := httptest.NewServer(withSums(t, file[ndz.ChunkSize:], http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		http.ServeContent(w, r, "", time.Unix(1e9, 0), bytes.NewReader(file))
 	})))

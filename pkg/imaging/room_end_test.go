@@ -11,6 +11,7 @@ import (
 
 	"github.com/orbit-pxe/orbit/pkg/frisbee"
 	"github.com/orbit-pxe/orbit/pkg/ndz"
+	"github.com/orbit-pxe/orbit/pkg/ndz/ndztest/packed"
 	"github.com/orbit-pxe/orbit/qemu/lab"
 )
 
@@ -19,7 +20,7 @@ import (
 // chunk is written, and the rest comes by HTTP.
 func TestRoomEndsAmidChunk(t *testing.T) {
 	disk, used := usedDisk(t, 96*mib, 512, 6)
-	for name, file := range map[string][]byte{"orbit": orbitImage(t, disk, used, 512), "ndz": ndzImage(t, disk, used)} {
+	for name, file := range map[string][]byte{"orbit": orbitImage(t, disk, used, 512), "ndz": packed.Used(t, disk, used)} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			lies := bytes.Clone(file)

@@ -11,6 +11,7 @@ import (
 	"github.com/orbit-pxe/orbit/pkg/extent"
 	"github.com/orbit-pxe/orbit/pkg/frisbee"
 	"github.com/orbit-pxe/orbit/pkg/ndz"
+	"github.com/orbit-pxe/orbit/pkg/ndz/ndztest/packed"
 	"github.com/orbit-pxe/orbit/qemu/lab"
 )
 
@@ -20,7 +21,7 @@ import (
 func TestSoloDamagedOnce(t *testing.T) {
 	disk := gptImage(t, 48*mib, 512)
 	clear(disk[4*mib : 20*mib]) // the first chunk expands to more than is looked at at a time
-	file := ndzImage(t, disk, extent.NewSet(extent.Range{End: 48 * mib}))
+	file := packed.Used(t, disk, extent.NewSet(extent.Range{End: 48 * mib}))
 	end := func(b []byte) int { return ndz.HeaderSize + int(binary.LittleEndian.Uint32(b[4:])) }
 	data := func(b []byte) { b[end(b)-3000] ^= 1 }
 	for name, c := range map[string]struct {

@@ -14,6 +14,7 @@ import (
 	"github.com/orbit-pxe/orbit/pkg/frisbee/master"
 	"github.com/orbit-pxe/orbit/pkg/frisbee/wire"
 	"github.com/orbit-pxe/orbit/pkg/ndz"
+	"github.com/orbit-pxe/orbit/pkg/ndz/ndztest/packed"
 	"github.com/orbit-pxe/orbit/qemu/lab"
 )
 
@@ -56,7 +57,7 @@ func TestSolo(t *testing.T) {
 func TestSoloDisk(t *testing.T) {
 	t.Parallel()
 	disk, used := usedDisk(t, 64*mib, 512, 6)
-	file := ndzImage(t, disk, used)
+	file := packed.Used(t, disk, used)
 	c := newClassroom(t, nil, lab.Options{Seed: 2})
 	if err := c.lab.Nodes[0].Impair(lab.Impairment{Loss: 0.02}, lab.Impairment{Loss: 0.02}); err != nil {
 		t.Fatal(err)
@@ -86,7 +87,7 @@ func TestSoloDisk(t *testing.T) {
 // TestSoloFails has sessions that cannot be written, or not to their end.
 func TestSoloFails(t *testing.T) {
 	disk, used := usedDisk(t, 48*mib, 512, 6)
-	file := ndzImage(t, disk, used)
+	file := packed.Used(t, disk, used)
 	orbit := orbitImage(t, disk, used, 512)
 	spoilt := bytes.Clone(file)
 	spoilt[5*ndz.ChunkSize+ndz.HeaderSize+5000] ^= 1
@@ -220,7 +221,7 @@ func (*keeper) Put(context.Context, netip.Addr, wire.Put) (master.Upload, error)
 func TestSoloMaster(t *testing.T) {
 	t.Parallel()
 	disk, used := usedDisk(t, 32*mib, 512, 6)
-	file := ndzImage(t, disk, used)
+	file := packed.Used(t, disk, used)
 	c := newClassroom(t, nil, lab.Options{})
 	l, err := net.Listen("tcp4", "127.0.0.1:0")
 	if err != nil {
