@@ -4,12 +4,15 @@ import (
 	"bytes"
 	"context"
 	"io"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
 
+	"github.com/orbit-pxe/orbit/pkg/ndz"
 	"github.com/orbit-pxe/orbit/pkg/stream"
 )
 
@@ -73,6 +76,56 @@ func TestExitCodes(t *testing.T) {
 	}
 	if sum, err := os.ReadFile(saved + ".sha256"); err != nil || !strings.HasSuffix(string(sum), "  disk.zst\n") {
 		t.Errorf("digest file: %q, %v", sum, err)
+	}
+}
+
+// The name of the image tells its format, unless --format does.
+func TestFormat(t *testing.T) {
+	dir := t.TempDir()
+	disk := filepath.Join(dir, "disk")
+	if err := os.WriteFile(disk, bytes.Repeat([]byte("orbit"), 1<<20), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	var body []byte
+	web := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, _ = io.ReadAll(r.Body)
+		w.WriteHeader(http.StatusCreated)
+	}))
+	defer web.Close()
+	for _, c := range []struct {
+		format, dest string
+		ndz          bool
+	}{
+		{"", "a.ndz", true},
+		{"", "A.NDZ", true},
+		{"", "a.img.zst", false},
+		{"", "a?b.ndz", true},
+		{"orbit", "b.ndz", false},
+		{"ndz", "b.zst", true},
+		{"", web.URL + "/images/a.ndz", true},
+		{"", web.URL + "/images/a.ndz?x=y.zst", true},
+		{"", web.URL + "/images/a.zst?x=y.ndz", false},
+	} {
+		args := []string{"--format", c.format, disk, c.dest}
+		if c.format == "" {
+			args = args[2:]
+		}
+		url := strings.HasPrefix(c.dest, "http")
+		if !url {
+			args[len(args)-1] = filepath.Join(dir, c.dest)
+		}
+		body = nil
+		if _, stderr, code := program(t, args...); code != 0 {
+			t.Errorf("%s: exit %d, %s", args, code, stderr)
+			continue
+		}
+		got := body
+		if !url {
+			got, _ = os.ReadFile(args[len(args)-1])
+		}
+		if ndz.Sniff(got[:min(len(got), ndz.HeaderSize)]) != c.ndz {
+			t.Errorf("%s: an .ndz is %v, want %v", args, !c.ndz, c.ndz)
+		}
 	}
 }
 

@@ -30,8 +30,8 @@ A file gets its name only when it is complete; a server is sent a digest to chec
 The image is zstd with an index: imagenode writes it to a disk, and so does
 zstd -dc | dd. What is in use is told from the filesystems' own metadata (ext2-4,
 xfs, btrfs, FAT, exFAT, NTFS, swap, LVM2); what is not understood is saved whole,
-and the image says so. With --format ndz the same becomes an image for frisbee and
-imageunzip, which has no place for notes.
+and the image says so. A DEST that is called .ndz, or --format ndz, makes of the same
+an image for frisbee and imageunzip, which has no place for notes.
 
 flags:
 `
@@ -43,7 +43,7 @@ examples:
   savenode --scrub --partition 2 /dev/sda root.img.zst
   savenode --parent http://10.0.0.1:8080/images/base.img.zst first \
            http://10.0.0.1:8080/images/new.img.zst
-  savenode --format ndz /dev/sda NODE.ndz
+  savenode /dev/sda NODE.ndz
   savenode serial=S64ENX0T - | ssh other 'cat > node.img.zst'
 
 exit codes: 0 saved   1 failed, DEST is as it was   2 usage
@@ -111,7 +111,7 @@ func parse(args []string, stdout io.Writer) (*order, error) {
 	var asJSON, verbose bool
 	f := flag.NewFlagSet("savenode", flag.ContinueOnError)
 	f.SetOutput(io.Discard)
-	f.StringVar((*string)(&o.Format), "format", string(imaging.Orbit), "`FORMAT`: orbit; ndz, as frisbee and imageunzip read it; or every byte of the disk: raw, raw.zst")
+	f.StringVar((*string)(&o.Format), "format", "", "`FORMAT`: orbit; ndz, as frisbee and imageunzip read it; or every byte of the disk: raw, raw.zst (default ndz where DEST is called .ndz, else orbit)")
 	f.IntVar(&o.Level, "level", imaging.DefaultLevel, "`LEVEL` of zstd, 1 (fast) to 22 (small)")
 	f.IntVar(&o.Partition, "partition", 0, "save only partition `N`")
 	f.StringVar(&o.Parent, "parent", "", "`IMAGE`, a path or URL: send only what differs from it, where DEST is on the same head")

@@ -49,7 +49,6 @@ func (d *dest) publish(ctx context.Context) error {
 // openDest prepares the destination; nothing shows there yet.
 func openDest(ctx context.Context, o SaveOptions) (*dest, error) {
 	d := &dest{sha256: sha256.New()}
-	lower := strings.ToLower(o.Dest)
 	switch {
 	case o.Dest == "-":
 		if o.Stdout == nil {
@@ -58,11 +57,16 @@ func openDest(ctx context.Context, o SaveOptions) (*dest, error) {
 		b := bufio.NewWriterSize(o.Stdout, 1<<20)
 		d.Writer, d.finish, d.discard = b, b.Flush, func(error) {}
 		return d, nil
-	case strings.HasPrefix(lower, "http://"), strings.HasPrefix(lower, "https://"):
+	case isURL(o.Dest):
 		d.upload(ctx, o)
 		return d, nil
 	}
 	return d, d.create(o.Dest, o.Sum)
+}
+
+func isURL(dest string) bool {
+	lower := strings.ToLower(dest)
+	return strings.HasPrefix(lower, "http://") || strings.HasPrefix(lower, "https://")
 }
 
 // upload sends what is written by HTTP PUT. The body ends without error only in

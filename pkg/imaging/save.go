@@ -7,7 +7,10 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net/url"
 	"os"
+	"path"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -33,12 +36,26 @@ const (
 // copies tells whether the format has every byte of the disk.
 func (f Format) copies() bool { return f == Raw || f == RawZstd }
 
+// formatFor is the format of an image that has no other reason to be of one than
+// its name.
+func formatFor(dest string) Format {
+	if isURL(dest) {
+		if u, err := url.Parse(dest); err == nil {
+			dest = u.Path
+		}
+	}
+	if strings.EqualFold(path.Ext(dest), ".ndz") {
+		return Ndz
+	}
+	return Orbit
+}
+
 // SaveOptions say what to save where.
 type SaveOptions struct {
 	Disk      string        // device, regular file or selector, see package blockdev
 	Dest      string        // path, "-" for Stdout, http or https URL to PUT to
 	Stdout    io.Writer     // for Dest "-"
-	Format    Format        // "" is Orbit
+	Format    Format        // "" is Ndz for a Dest whose name ends so, else Orbit
 	Level     int           // of zstd, 1 to 22; 0 is DefaultLevel; an .ndz image has none
 	Partition int           // save only the partition of this number; 0: the disk
 	Parent    string        // path or URL of an image: spans it has are taken from there
@@ -86,7 +103,7 @@ type save struct {
 // storage; an HTTP server is sent a digest to check before it publishes. The
 // error is a *RefusedError if nothing was begun.
 func Save(ctx context.Context, o SaveOptions) (*Receipt, error) {
-	o.Format, o.Level = cmp.Or(o.Format, Orbit), cmp.Or(o.Level, DefaultLevel)
+	o.Format, o.Level = cmp.Or(o.Format, formatFor(o.Dest)), cmp.Or(o.Level, DefaultLevel)
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}

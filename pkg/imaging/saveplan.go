@@ -23,7 +23,7 @@ type SavePlan struct {
 // PlanSave finds out what Save would do with the same options, and writes
 // nothing. The error is a *RefusedError.
 func PlanSave(ctx context.Context, o SaveOptions) (*SavePlan, error) {
-	o.Format, o.Level = cmp.Or(o.Format, Orbit), cmp.Or(o.Level, DefaultLevel)
+	o.Format, o.Level = cmp.Or(o.Format, formatFor(o.Dest)), cmp.Or(o.Level, DefaultLevel)
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
