@@ -76,6 +76,14 @@ type DIMM struct {
 type MemoryReadings struct {
 	Corrected   *int64 `json:"corrected,omitempty"`
 	Uncorrected *int64 `json:"uncorrected,omitempty"`
+
+	Unplaced []PlacedErrors `json:"unplaced,omitempty"` // errors of modules that the firmware names otherwise than EDAC
+}
+
+// PlacedErrors are errors at a place that only EDAC has a name for.
+type PlacedErrors struct {
+	ID string `json:"id"` // label, or controller and location: "CPU_SrcID#0_MC#1_Chan#0_DIMM#0"
+	ErrorCounts
 }
 
 // ErrorCounts counts errors of one module since boot, by EDAC.

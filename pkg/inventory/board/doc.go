@@ -1,20 +1,5 @@
-// Package board is a part of inventory.
+// Package board tells what a machine's main board carries: the machine itself as
+// its maker names it, processors, NUMA nodes and memory (docs/inventory.md). What
+// Linux shows in /sys and /proc counts first, the firmware's SMBIOS tables tell
+// of what Linux does not see: names, serial numbers, empty sockets and slots.
 package board
-
-import (
-	"context"
-	"github.com/orbit-pxe/orbit/pkg/hardware"
-	"github.com/orbit-pxe/orbit/pkg/inventory/sysfs"
-)
-
-// System is not collected yet.
-func System(ctx context.Context, h sysfs.Host) (found *hardware.System, err error) { return found, nil }
-
-// CPUs is not collected yet.
-func CPUs(ctx context.Context, h sysfs.Host) (found []hardware.CPU, err error) { return found, nil }
-
-// NUMA is not collected yet.
-func NUMA(ctx context.Context, h sysfs.Host) (found []hardware.NUMA, err error) { return found, nil }
-
-// Memory is not collected yet.
-func Memory(ctx context.Context, h sysfs.Host) (found *hardware.Memory, err error) { return found, nil }

@@ -42,7 +42,7 @@ func (t *Table) memoryArray(s structure) {
 
 // size is a count of bytes that can be true.
 func size(n uint64) int64 {
-	if n > 1<<60 {
+	if n > 1<<50 {
 		return 0
 	}
 	return int64(n)

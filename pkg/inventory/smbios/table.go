@@ -87,7 +87,7 @@ func (t *Table) Err() error {
 	if len(t.Faults) == 0 {
 		return nil
 	}
-	return errors.New("SMBIOS table is damaged (see the maker for firmware that repairs it): " + strings.Join(t.Faults, "; "))
+	return errors.New("SMBIOS table is faulty (newer firmware may have a better one): " + strings.Join(t.Faults, "; "))
 }
 
 // Version is the version of the specification the table follows, "" if not known.

@@ -1,0 +1,52 @@
+package board
+
+import (
+	"context"
+	"strconv"
+	"strings"
+
+	"github.com/orbit-pxe/orbit/pkg/hardware"
+	"github.com/orbit-pxe/orbit/pkg/inventory/sysfs"
+)
+
+// mostNodes is what Linux can have (2^10).
+const mostNodes = 1 << 10
+
+// NUMA lists the nodes of memory, in order of number.
+func NUMA(ctx context.Context, h sysfs.Host) (found []hardware.NUMA, err error) {
+	const dir = "/sys/devices/system/node/"
+	names, err := h.List(dir)
+	for _, name := range names {
+		if _, ok := numbered(name, "node"); !ok {
+			continue
+		}
+		if ctx.Err() != nil || len(found) == mostNodes {
+			return found, context.Cause(ctx)
+		}
+		n := hardware.NUMA{ID: name, CPUs: h.Text(dir + name + "/cpulist"), Memory: kibibytes(h, dir+name+"/meminfo", "MemTotal:")}
+		for text := range strings.FieldsSeq(h.Text(dir + name + "/distance")) {
+			d, err := strconv.Atoi(text)
+			if err != nil || len(n.Distance) == mostNodes {
+				n.Distance = nil
+				break
+			}
+			n.Distance = append(n.Distance, d)
+		}
+		found = append(found, n)
+	}
+	return found, err
+}
+
+// kibibytes is the number of bytes behind a word of a file like meminfo, 0 if it
+// is not there.
+func kibibytes(h sysfs.Host, path, word string) int64 {
+	for line := range strings.Lines(h.Text(path)) {
+		_, rest, ok := strings.Cut(line, word)
+		if f := strings.Fields(rest); ok && len(f) > 0 {
+			if n, err := strconv.ParseInt(f[0], 10, 50); err == nil && n >= 0 {
+				return n << 10
+			}
+		}
+	}
+	return 0
+}
