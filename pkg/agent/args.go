@@ -1,10 +1,6 @@
 package agent
 
-import (
-	"strings"
-
-	"github.com/orbit-pxe/orbit/pkg/api"
-)
+import "github.com/orbit-pxe/orbit/pkg/api"
 
 // imageArgs is a job as imagenode takes it; room is where the image comes by
 // multicast, "" where it does not.
@@ -24,7 +20,6 @@ func saveArgs(job api.Job) []string {
 	args := waiting()
 	args = value(args, "--parent", job.Parent)
 	args = option(args, "--scrub", job.Scrub)
-	args = option(args, "--format=ndz", strings.HasSuffix(job.Image, ".ndz")) // a head takes no other by that name
 	return append(args, "--", job.Disk, job.Image)
 }
 

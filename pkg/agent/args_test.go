@@ -25,7 +25,6 @@ func TestArgs(t *testing.T) {
 			api.Job{Image: "http://h/a", Disk: "first", Root: "0b", Multicast: true}, "--multicast=239.1.2.3:7000%eth0 --root=0b -- http://h/a first"},
 		{"image from a frisbee server", alone, api.Job{Image: "frisbee://h/a", Disk: "first"}, "-- frisbee://h/a first"},
 		{"save", saveArgs, api.Job{Image: "http://h/a", Disk: "first"}, "-- first http://h/a"},
-		{"save for frisbee", saveArgs, api.Job{Image: "http://h/a.ndz", Disk: "first"}, "--format=ndz -- first http://h/a.ndz"},
 		{"save, all", saveArgs, api.Job{Image: "http://h/a", Disk: "-d", Parent: "http://h/b", Scrub: true}, "--parent=http://h/b --scrub -- -d http://h/a"},
 	} {
 		t.Run(test.name, func(t *testing.T) {

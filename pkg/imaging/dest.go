@@ -13,7 +13,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
 
 	"github.com/orbit-pxe/orbit/pkg/transfer"
 )
@@ -57,16 +56,11 @@ func openDest(ctx context.Context, o SaveOptions) (*dest, error) {
 		b := bufio.NewWriterSize(o.Stdout, 1<<20)
 		d.Writer, d.finish, d.discard = b, b.Flush, func(error) {}
 		return d, nil
-	case isURL(o.Dest):
+	case web(o.Dest):
 		d.upload(ctx, o)
 		return d, nil
 	}
 	return d, d.create(o.Dest, o.Sum)
-}
-
-func isURL(dest string) bool {
-	lower := strings.ToLower(dest)
-	return strings.HasPrefix(lower, "http://") || strings.HasPrefix(lower, "https://")
 }
 
 // upload sends what is written by HTTP PUT. The body ends without error only in

@@ -39,7 +39,7 @@ func (f Format) copies() bool { return f == Raw || f == RawZstd }
 // formatFor is the format of an image that has no other reason to be of one than
 // its name.
 func formatFor(dest string) Format {
-	if isURL(dest) {
+	if web(dest) {
 		if u, err := url.Parse(dest); err == nil {
 			dest = u.Path
 		}
