@@ -3,7 +3,9 @@ package api
 import (
 	"errors"
 	"fmt"
+	"net/netip"
 	"net/url"
+	"strings"
 )
 
 // Kind is what a job makes a node do.
@@ -128,11 +130,19 @@ func isURL(s string) bool {
 	return err == nil && (u.Scheme == "http" || u.Scheme == "https")
 }
 
-// IsFrisbee tells whether an image is named by the frisbee server, or by the
-// master server, that has it.
+// IsFrisbee tells whether an image is named by the frisbee server, which may be on
+// a certain interface of the node, or by the master server that has it.
 func IsFrisbee(image string) bool {
+	const scheme = "frisbee://"
+	if len(image) < len(scheme) || !strings.EqualFold(image[:len(scheme)], scheme) {
+		return false
+	}
+	if peer, iface, zoned := strings.Cut(image[len(scheme):], "%"); zoned && !strings.Contains(peer, "/") {
+		_, err := netip.ParseAddrPort(peer)
+		return err == nil && iface != "" && !strings.ContainsAny(iface, "/% \t\r\n")
+	}
 	u, err := url.Parse(image)
-	return err == nil && u.Scheme == "frisbee" && u.Hostname() != ""
+	return err == nil && u.Hostname() != ""
 }
 
 func isHex(s string, n int) bool {
