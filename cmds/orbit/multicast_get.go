@@ -9,6 +9,7 @@ import (
 	"io"
 	"net/http"
 	"net/netip"
+	"net/url"
 	"sync/atomic"
 	"time"
 
@@ -85,7 +86,7 @@ func (g *reception) openWeb(ctx context.Context) (err error) {
 		return err
 	}
 	size := g.web.Size()
-	text, err := transfer.Get(ctx, g.url+frisbee.SumsSuffix, frisbee.SumsSize(size), o)
+	text, err := transfer.Get(ctx, beside(g.url, frisbee.SumsSuffix), frisbee.SumsSize(size), o)
 	var status *transfer.StatusError
 	switch {
 	case errors.As(err, &status) && status.Code == http.StatusNotFound:
@@ -102,6 +103,17 @@ func (g *reception) openWeb(ctx context.Context) (err error) {
 		return g.web.Stream(ctx, off, off+n), nil
 	}
 	return nil
+}
+
+// beside is the URL, or the path, of what lies beside a file, under its name and
+// an ending.
+func beside(file, ending string) string {
+	u, err := url.Parse(file)
+	if err != nil || u.Host == "" {
+		return file + ending
+	}
+	u.Path, u.RawPath = u.Path+ending, ""
+	return u.String()
 }
 
 func (g *reception) run(ctx context.Context) (err error) {

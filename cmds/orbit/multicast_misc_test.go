@@ -8,14 +8,18 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/http"
+	"net/http/httptest"
 	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
+	"github.com/orbit-pxe/orbit/pkg/frisbee"
 	"github.com/orbit-pxe/orbit/pkg/frisbee/master"
 	"github.com/orbit-pxe/orbit/pkg/frisbee/wire"
 )
@@ -134,11 +138,37 @@ func TestMulticastHelp(t *testing.T) {
 	golden(t, "multicast-help.txt", out)
 }
 
-func TestParseBits(t *testing.T) {
-	for s, want := range map[string]int64{"200M": 200e6, "1.5G": 15e8, "800k": 8e5, "200Mbit": 200e6, "1Gbit/s": 1e9, "1000000": 1e6, "": 0, "5": 0, "-5M": 0, "1T": 0, "M": 0, "NaN": 0} {
-		if got, err := parseBits(s); got != want || (err != nil) != (want == 0) {
-			t.Errorf("%s: %d, %v; want %d", s, got, err, want)
+// The sums of a file lie beside it, whatever its URL asks for besides.
+func TestSumsBeside(t *testing.T) {
+	_, file := random(t, "x", 2*mib)
+	sums, err := frisbee.Sum(t.Context(), bytes.NewReader(file))
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := sums.AppendText(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	web := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch {
+		case r.URL.RawQuery != "token=a/b":
+			w.WriteHeader(http.StatusForbidden)
+		case r.URL.Path == "/a b.ndz":
+			http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(file))
+		case r.URL.Path == "/a b.ndz"+frisbee.SumsSuffix:
+			w.Write(text)
+		default:
+			w.WriteHeader(http.StatusNotFound)
 		}
+	}))
+	defer web.Close()
+	g := &reception{url: web.URL + "/a%20b.ndz?token=a/b"}
+	if err := g.openWeb(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	defer g.web.Close()
+	if g.sums == nil || !g.sums.Check(0, file[:mib]) {
+		t.Error("the sums beside the file are not found")
 	}
 }
 
