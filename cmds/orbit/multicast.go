@@ -4,13 +4,11 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/netip"
 	"net/url"
-	"strconv"
 	"strings"
 	"text/tabwriter"
 
@@ -119,21 +117,4 @@ func geometry(jumbo bool) wire.Geometry {
 		return wire.Jumbo
 	}
 	return wire.Standard
-}
-
-// parseBits reads a rate in bit/s: 200M, 1.5G, 800k, or a number.
-func parseBits(s string) (int64, error) {
-	number, unit := s, 1.0
-	number = strings.TrimSuffix(strings.TrimSuffix(number, "/s"), "bit")
-	for suffix, n := range map[string]float64{"k": 1e3, "K": 1e3, "M": 1e6, "G": 1e9} {
-		if rest, ok := strings.CutSuffix(number, suffix); ok {
-			number, unit = rest, n
-			break
-		}
-	}
-	f, err := strconv.ParseFloat(number, 64)
-	if n := f * unit; err == nil && n >= 1e5 && n <= 1e12 {
-		return int64(n), nil
-	}
-	return 0, errors.New("want bits in a second, at least 100k: 200M, 1.5G")
 }

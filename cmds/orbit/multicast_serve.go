@@ -16,6 +16,7 @@ import (
 	"github.com/orbit-pxe/orbit/pkg/frisbee"
 	"github.com/orbit-pxe/orbit/pkg/image"
 	"github.com/orbit-pxe/orbit/pkg/ndz"
+	"github.com/orbit-pxe/orbit/pkg/units"
 )
 
 // broadcast is one session, and the web server beside it.
@@ -39,7 +40,7 @@ func serveVerb(ctx context.Context, stdout, _ io.Writer, args []string) error {
 	f.StringVar(&b.o.Interface, "interface", "", "`NAME` of the interface to send on (default: the one that leads to the group, mostly that of the default route)")
 	bits := func(to *int64, name, what string) {
 		f.Func(name, what, func(s string) (err error) {
-			*to, err = parseBits(s)
+			*to, err = units.ParseBits(s)
 			return err
 		})
 	}

@@ -29,7 +29,7 @@ func multicastFlags(flags *flag.FlagSet, c *head.Config) {
 	flags.Func("multicast-ports", fmt.Sprintf("UDP ports to choose from, `FIRST-LAST` (default %d-%d)", sessions.DefaultFirst, sessions.DefaultLast),
 		func(s string) (err error) { m.First, m.Last, err = ports(s); return err })
 	flags.Func("multicast-rate", "most that a session sends, in `bit/s` such as 400M (default: what the interface can)",
-		func(s string) (err error) { m.MaxRate, err = bits(s); return err })
+		func(s string) (err error) { m.MaxRate, err = units.ParseBits(s); return err })
 	flags.Float64Var(&m.Share, "multicast-share", 0.9, "`share` of the nodes that a session waits for; slower ones fetch the image by HTTP")
 	flags.IntVar(&m.TTL, "multicast-ttl", 5, "`hops` that multicast may go: 1 keeps it on its own network")
 	flags.IntVar(&m.Most, "multicast-sessions", sessions.DefaultMost, "most `sessions` at a time")
@@ -80,29 +80,6 @@ func ports(text string) (first, last uint16, err error) {
 		return 0, 0, fmt.Errorf("%q is not FIRST-LAST, of ports 1 to 65535", text)
 	}
 	return uint16(x), uint16(y), nil
-}
-
-// bits reads a rate in bit/s, with k, M or G for powers of a thousand.
-func bits(text string) (int64, error) {
-	scale := int64(1)
-	if n := len(text); n > 0 {
-		switch text[n-1] {
-		case 'k', 'K':
-			scale = 1e3
-		case 'M':
-			scale = 1e6
-		case 'G':
-			scale = 1e9
-		}
-		if scale > 1 {
-			text = text[:n-1]
-		}
-	}
-	f, err := strconv.ParseFloat(text, 64)
-	if err != nil || !(f > 0) || f*float64(scale) >= 1e15 {
-		return 0, errors.New("not a rate such as 400M, in bit/s")
-	}
-	return int64(f * float64(scale)), nil
 }
 
 // masterAddr reads an address and a port, either of which may be left out.

@@ -92,6 +92,32 @@ func ParseBytes(s string) (int64, error) {
 	return int64(math.Round(f * float64(factor))), nil
 }
 
+// ParseBits reads a rate in bit/s, 100 kbit/s to 1 Tbit/s: a number, with or
+// without a fraction, and k, M or G for powers of a thousand, "bit" and "/s" after
+// that: "200M", "1.5Gbit/s".
+func ParseBits(s string) (int64, error) {
+	number := strings.TrimSuffix(strings.TrimSuffix(s, "/s"), "bit")
+	scale := 1.0
+	if n := len(number); n > 0 {
+		switch number[n-1] {
+		case 'k', 'K':
+			scale = 1e3
+		case 'M':
+			scale = 1e6
+		case 'G':
+			scale = 1e9
+		}
+		if scale > 1 {
+			number = number[:n-1]
+		}
+	}
+	f, err := strconv.ParseFloat(number, 64)
+	if n := f * scale; err == nil && n >= 1e5 && n <= 1e12 {
+		return int64(n), nil
+	}
+	return 0, fmt.Errorf("rate %q not understood (give bits in a second, 100k to 1000G, such as 400M)", s)
+}
+
 // multiple is how many bytes one of the unit, in lower case, is.
 func multiple(unit string) (int64, bool) {
 	if unit == "" || unit == "b" {

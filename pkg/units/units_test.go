@@ -55,6 +55,17 @@ func TestParseBytes(t *testing.T) {
 	}
 }
 
+func TestParseBits(t *testing.T) {
+	for s, want := range map[string]int64{
+		"200M": 200e6, "1.5G": 15e8, "800k": 8e5, "100K": 1e5, "200Mbit": 200e6, "1Gbit/s": 1e9, "1000000": 1e6, "1000G": 1e12,
+		"": 0, "5": 0, "99k": 0, "-5M": 0, "1T": 0, "M": 0, "NaN": 0, "Inf": 0, "1001G": 0, "9e300G": 0, "200 M": 0,
+	} {
+		if got, err := ParseBits(s); got != want || (err != nil) != (want == 0) {
+			t.Errorf("ParseBits(%q) = %d, %v, want %d", s, got, err, want)
+		}
+	}
+}
+
 func FuzzParseBytes(f *testing.F) {
 	f.Add("100G")
 	f.Add("1.5 kib")
