@@ -131,7 +131,7 @@ func (s *Server) adapt(now time.Duration) {
 func (r *roster) lost(now time.Duration, sent int, share float64) uint64 {
 	var all []uint64
 	for _, c := range r.clients {
-		if !c.left && c.behind == 0 && now-c.last < forget {
+		if r.counts(c, now) && c.behind == 0 {
 			all = append(all, c.lost)
 		}
 		c.total += c.lost

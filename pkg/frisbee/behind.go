@@ -78,7 +78,7 @@ func (r *roster) rank(now time.Duration, sent, share float64) {
 	for _, c := range r.clients {
 		c.recent += (float64(c.total+c.lost-c.ranked) - c.recent) / lately
 		c.ranked = c.total + c.lost
-		if c.here(now) {
+		if r.counts(c, now) {
 			lost = append(lost, c.recent)
 			if c.paced(now) {
 				pace = append(pace, c.pace)
@@ -132,8 +132,15 @@ func (c *member) paced(now time.Duration) bool {
 	return c.here(now) && c.reported > 0 && now-c.reported < 4*reportEvery
 }
 
-// here tells whether a client counts.
+// here tells whether a client is in the room, as far as it shows.
 func (c *member) here(now time.Duration) bool { return !c.left && now-c.last < forget }
+
+// counts tells whether the rate and the pace of the others depend on a client. A
+// stranger's word is worth nothing where there are clients that have joined; all are
+// strangers to a server that was started anew.
+func (r *roster) counts(c *member, now time.Duration) bool {
+	return c.here(now) && (c.joined || r.here == 0)
+}
 
 // queueFor is where what a client asks for waits. What need not wait is taken out
 // of the request. The lock is held.

@@ -83,6 +83,7 @@ func TestLost(t *testing.T) {
 	} {
 		r := newRoster(100)
 		for i, n := range x.lost {
+			r.join(ip(i), 1, time.Second)
 			r.heard(ip(i), time.Second).lost = n
 		}
 		if got := r.lost(2*time.Second, 1000, x.share); got != x.want {
@@ -99,10 +100,20 @@ func TestLost(t *testing.T) {
 	}
 	r := newRoster(100)
 	r.join(ip(1), 1, 0)
-	r.heard(ip(2), 0).lost = 10
+	r.join(ip(2), 1, 0)
+	r.heard(ip(3), 0).lost = 50
+	r.clients[ip(2)].lost = 10
 	r.clients[ip(1)].lost = 20
 	r.leave(ip(1), 1, time.Second)
 	if got := r.lost(time.Second, 100, 0.9); got != 10 {
-		t.Errorf("%d with one that has left, want 10", got)
+		t.Errorf("%d with one that has left and a stranger, want 10", got)
+	}
+	if got := r.clients[ip(3)].total; got != 50 {
+		t.Errorf("a stranger has lost %d, want 50", got)
+	}
+	r = newRoster(100)
+	r.heard(ip(3), 0).lost = 50
+	if got := r.lost(time.Second, 100, 0.9); got != 50 {
+		t.Errorf("%d where nobody has joined, want 50", got)
 	}
 }

@@ -170,7 +170,9 @@ func (s *session) describe() api.Session {
 		Clients: n.Clients, Joined: n.Joined, Bytes: n.Bytes, Rate: n.Rate,
 	}
 	for _, m := range s.server.Members() {
-		d.Lost += m.Lost
+		if m.ID != 0 { // strangers may say that they lost anything
+			d.Lost += m.Lost
+		}
 	}
 	return d
 }

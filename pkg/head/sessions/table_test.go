@@ -186,6 +186,39 @@ func TestPatience(t *testing.T) {
 	until("a session does not end that a real client has left", func() bool { return !running(real) })
 }
 
+// What a host that never joined says that it lost is not the room's loss.
+func TestLostByStrangers(t *testing.T) {
+	n := newNetwork(t, Options{})
+	room := n.must("a", n.Server.Addr.String())
+	say := func(m wire.Message) {
+		t.Helper()
+		if err := n.Nodes[0].Do(func() error { return tell(room.Peer, m) }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	lost := func() uint64 { // after the only block was asked for, and sent, several times
+		t.Helper()
+		var s api.Session
+		for range 4 {
+			before := s.Bytes
+			say(wire.Request{Count: 1})
+			for end := time.Now().Add(10 * time.Second); s.Bytes == before; time.Sleep(10 * time.Millisecond) {
+				if s, _ = n.table.Find(room.ETag, lab.Interface); time.Now().After(end) {
+					t.Fatal("the session sends nothing")
+				}
+			}
+		}
+		return s.Lost
+	}
+	if got := lost(); got != 0 {
+		t.Errorf("a stranger loses %d blocks for all", got)
+	}
+	say(wire.Join{ID: 1})
+	if got := lost(); got == 0 {
+		t.Error("one that has joined loses nothing")
+	}
+}
+
 // A node that was told of a session first compares its disk with the image, which
 // takes minutes if much of it is right already. The session is there yet.
 func TestDefaultIdle(t *testing.T) {
