@@ -38,13 +38,14 @@ type Output interface {
 // agent is one run of the agent. Its fields belong to the goroutine of Run.
 type agent struct {
 	Config
-	head   *head     // nil without one
-	report *reporter // nil without a head
-	shown  *progress.Printer
-	line   *timeline
-	net    *netup.Network
-	met    bool // the head has answered our hello
-	took   bool // the job on the command line has been taken
+	head     *head     // nil without one
+	report   *reporter // nil without a head
+	surveyor *surveyor // nil without a head
+	shown    *progress.Printer
+	line     *timeline
+	net      *netup.Network
+	met      bool // the head has answered our hello
+	took     bool // the job on the command line has been taken
 }
 
 // Run is the agent's life. It returns only when ctx ends.
@@ -59,6 +60,9 @@ func Run(ctx context.Context, c Config) error {
 		return err
 	}
 	defer a.close()
+	if a.head != nil {
+		a.survey(ctx)
+	}
 	for {
 		job, err := a.next(ctx)
 		if err != nil {
@@ -90,6 +94,9 @@ func newAgent(c Config) *agent {
 }
 
 func (a *agent) close() {
+	if a.surveyor != nil {
+		a.surveyor.close()
+	}
 	if a.report != nil {
 		a.report.close()
 	}
@@ -150,7 +157,15 @@ func (a *agent) perform(ctx context.Context, job api.Job) error {
 	case api.Save:
 		return a.child(ctx, "savenode", saveArgs(job)...)
 	case api.Inventory:
-		return a.child(ctx, "inventory")
+		err := a.child(ctx, "inventory")
+		if err == nil && a.surveyor != nil {
+			err = a.surveyor.send(ctx, "--json")
+		}
+		if ancient(err) {
+			a.say("the head keeps no inventories")
+			return nil
+		}
+		return err
 	case api.Shell:
 		a.Machine.Shells()
 	}

@@ -84,6 +84,12 @@ func (h *head) result(ctx context.Context, job api.Job, failure string) error {
 	return err
 }
 
+// inventory passes on what this node is made of.
+func (h *head) inventory(ctx context.Context, document []byte) error {
+	_, err := h.call(ctx, http.MethodPost, h.node+"/inventory", document)
+	return err
+}
+
 // join asks where an image is sent by multicast.
 func (h *head) join(ctx context.Context, ask api.Join) (room api.Room, err error) {
 	body, err := json.Marshal(ask)

@@ -1,0 +1,118 @@
+package agent
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/exec"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// lldpPeriod is for how long the node listens for the switches at its cables,
+// which speak up every 30 s (IEEE 802.1AB, 9.2.5).
+const lldpPeriod = "31s"
+
+// maxInventory is what the head takes, bytes.
+const maxInventory = 1 << 20
+
+// surveyor tells the head what the node is made of, beside whatever the agent
+// does: nothing waits for it.
+type surveyor struct {
+	head  *head
+	log   *slog.Logger
+	retry time.Duration // first pause before the head is asked again
+	stop  context.CancelFunc
+	done  sync.WaitGroup
+}
+
+// survey starts to describe the machine: all of it at once, and which switches
+// its cables lead to when those have spoken.
+func (a *agent) survey(ctx context.Context) {
+	ctx, cancel := context.WithCancel(ctx)
+	s := &surveyor{head: a.head, log: a.Log, retry: a.Retry, stop: cancel}
+	a.surveyor = s
+	s.done.Go(func() {
+		for _, args := range [][]string{{"--json"}, {"--json", "--only", "nics", "--lldp", lldpPeriod}} {
+			if err := s.send(ctx, args...); err != nil {
+				if ctx.Err() == nil {
+					s.log.Warn("the head does not have this node's inventory", "err", err)
+				}
+				return
+			}
+		}
+	})
+}
+
+// close gives up what is under way.
+func (s *surveyor) close() {
+	s.stop()
+	s.done.Wait()
+}
+
+// send describes the machine and tells the head, however often that takes.
+func (s *surveyor) send(ctx context.Context, args ...string) error {
+	document, err := describe(ctx, args...)
+	if err != nil {
+		return err
+	}
+	for pause := s.retry; ; pause = min(2*pause, 15*time.Second) {
+		err := s.head.inventory(ctx, document)
+		if err == nil || permanent(err) || ctx.Err() != nil || ancient(err) {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-time.After(pause):
+		}
+	}
+}
+
+// ancient tells that the head is one of before there were inventories.
+func ancient(err error) bool {
+	var r *refusal
+	return errors.As(err, &r) && r.status == 404
+}
+
+// describe runs inventory, so that what this node says by itself is what a
+// person gets who types it there.
+func describe(ctx context.Context, args ...string) ([]byte, error) {
+	path, err := exec.LookPath("inventory")
+	if err != nil {
+		return nil, fmt.Errorf("run inventory: %w", err)
+	}
+	cmd := exec.CommandContext(ctx, path, args...)
+	cmd.Args[0] = "inventory" // one binary is many programs: the name says which
+	cmd.Env = append(os.Environ(), "GOMEMLIMIT="+memoryLimit())
+	cmd.Cancel = func() error { return cmd.Process.Signal(unix.SIGTERM) }
+	cmd.WaitDelay = 3 * time.Second
+	var words bytes.Buffer
+	cmd.Stderr = &words
+	out, err := cmd.StdoutPipe()
+	if err == nil {
+		err = cmd.Start()
+	}
+	if err != nil {
+		return nil, fmt.Errorf("run inventory: %w", err)
+	}
+	document, rerr := io.ReadAll(io.LimitReader(out, maxInventory+1))
+	if len(document) > maxInventory {
+		io.Copy(io.Discard, out)
+		rerr = fmt.Errorf("it is longer than %d bytes", maxInventory)
+	}
+	if err := cmd.Wait(); err != nil {
+		return nil, fmt.Errorf("inventory: %w: %s", err, strings.TrimSpace(words.String()))
+	}
+	if rerr != nil {
+		return nil, fmt.Errorf("read what inventory says: %w", rerr)
+	}
+	return document, nil
+}
