@@ -4,7 +4,7 @@ package hardware
 type NIC struct {
 	ID       string `json:"id"`                    // permanent MAC address, else where it is attached
 	Name     string `json:"name"`                  // kernel's: eth0
-	MAC      string `json:"mac,omitempty"`         // permanent, lower case, colons
+	MAC      string `json:"mac,omitempty"`         // permanent, lower case, colons; of InfiniBand the port's GUID
 	Current  string `json:"current_mac,omitempty"` // where it differs from the permanent one
 	Driver   string `json:"driver,omitempty"`
 	Firmware string `json:"firmware,omitempty"`
@@ -15,7 +15,7 @@ type NIC struct {
 
 	MaxSpeed int      `json:"max_speed,omitempty"` // Mbit/s, of the modes it supports
 	Media    string   `json:"media,omitempty"`     // "tp", "fibre", "da", ...
-	WOL      []string `json:"wol,omitempty"`       // kinds of wake-on-LAN it supports: phy, unicast, multicast, broadcast, arp, magic
+	WOL      []string `json:"wol,omitempty"`       // kinds of wake-on-LAN it supports: phy, unicast, multicast, broadcast, arp, magic, magic-secure, filter
 	NUMA     *int     `json:"numa,omitempty"`
 	SRIOV    int      `json:"sriov,omitempty"` // most virtual functions
 
@@ -24,7 +24,7 @@ type NIC struct {
 }
 
 // Neighbour is the switch at the other end of the cable, by LLDP
-// (IEEE 802.1AB).
+// (IEEE 802.1AB), else by CDP.
 type Neighbour struct {
 	Chassis     string `json:"chassis,omitempty"`     // chassis ID
 	Port        string `json:"port,omitempty"`        // port ID
@@ -34,7 +34,7 @@ type Neighbour struct {
 	Address     string `json:"address,omitempty"` // for management
 	VLAN        int    `json:"vlan,omitempty"`    // native
 	VLANs       []int  `json:"vlans,omitempty"`
-	MTU         int    `json:"mtu,omitempty"`
+	MTU         int    `json:"mtu,omitempty"` // largest frame, bytes; by 802.3 with its header and checksum, which some leave out
 }
 
 // NICReadings is the state of an interface.
@@ -44,6 +44,7 @@ type NICReadings struct {
 	Speed   int      `json:"speed,omitempty"` // Mbit/s
 	Duplex  string   `json:"duplex,omitempty"`
 	MTU     int      `json:"mtu,omitempty"`
+	MAC     string   `json:"mac,omitempty"`    // one that is random, because the card has none
 	WOL     []string `json:"wol,omitempty"`    // kinds that are switched on
 	Errors  int64    `json:"errors,omitempty"` // received and sent
 	Dropped int64    `json:"dropped,omitempty"`

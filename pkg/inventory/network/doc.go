@@ -1,16 +1,5 @@
-// Package network is a part of inventory.
+// Package network tells of network interfaces, of the switches they are plugged
+// into, and of radios (docs/inventory.md): from sysfs, from drivers by ethtool's
+// ioctl (include/uapi/linux/ethtool.h) and from cfg80211 by nl80211. Drivers and
+// cables are asked only on the machine this runs on.
 package network
-
-import (
-	"context"
-	"github.com/orbit-pxe/orbit/pkg/hardware"
-	"github.com/orbit-pxe/orbit/pkg/inventory/sysfs"
-)
-
-// NICs is not collected yet.
-func NICs(ctx context.Context, h sysfs.Host) (found []hardware.NIC, err error) { return found, nil }
-
-// Wireless is not collected yet.
-func Wireless(ctx context.Context, h sysfs.Host) (found []hardware.Radio, err error) {
-	return found, nil
-}
