@@ -35,6 +35,13 @@ type Neighbour struct {
 	VLAN        int    `json:"vlan,omitempty"`    // native
 	VLANs       []int  `json:"vlans,omitempty"`
 	MTU         int    `json:"mtu,omitempty"` // largest frame, bytes; by 802.3 with its header and checksum, which some leave out
+
+	Readings *NeighbourReadings `json:"readings,omitempty"`
+}
+
+// NeighbourReadings tells how fresh a neighbour is.
+type NeighbourReadings struct {
+	Earlier bool `json:"earlier,omitempty"` // by the head: heard of at an earlier boot, not (yet) at this one
 }
 
 // NICReadings is the state of an interface.
@@ -67,6 +74,9 @@ type Radio struct {
 	Bands    []Band    `json:"bands,omitempty"`
 	Antennas *Antennas `json:"antennas,omitempty"`
 	Domain   string    `json:"regulatory_domain,omitempty"`
+
+	VendorName string `json:"vendor_name,omitempty"` // by the head
+	DeviceName string `json:"device_name,omitempty"`
 }
 
 // Band is a part of the spectrum a radio works in.
