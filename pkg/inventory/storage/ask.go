@@ -1,0 +1,152 @@
+package storage
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"strings"
+	"sync"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/orbit-pxe/orbit/pkg/hardware"
+)
+
+// questions are what one disk is asked.
+type questions struct {
+	c    collector
+	sys  string // its directory in sysfs
+	path string // of its device
+	disk hardware.Disk
+	tell func(note) // never blocks
+}
+
+// notesEach is how often tell is called for one disk at most.
+const notesEach = 4
+
+var errAsleep = errors.New("it sleeps and was not woken: health and contents are not known")
+
+// ask asks for everything. Contents and health are asked for at the same time:
+// each says something where the other cannot be had.
+func (q questions) ask() {
+	defer q.tell(note{last: true})
+	if q.c.h.Text(q.sys+"/device/power/runtime_status") == "suspended" {
+		q.tell(note{err: errAsleep}) // any command would wake it
+		return
+	}
+	d, err := q.c.open(q.path)
+	if err != nil {
+		if !gone(err) {
+			q.tell(note{err: err})
+		}
+		return
+	}
+	defer d.Close()
+	kind := q.kind()
+	if asleep(d, kind) {
+		q.tell(note{err: errAsleep})
+		return
+	}
+	var wait sync.WaitGroup
+	wait.Go(func() {
+		c, err := look(d, q.disk)
+		q.tell(note{put: c.put, err: err})
+	})
+	wait.Go(func() {
+		var a answer
+		var err error
+		switch kind {
+		case isNVMe:
+			err = askNVMe(d, &a)
+		case isATA, maybeATA:
+			err = askATA(d, &a, q.disk)
+		case isSCSI:
+			err = askSCSI(d, &a)
+		}
+		if kind == maybeATA || errors.Is(err, errors.ErrUnsupported) {
+			err = nil // many bridges pass no questions
+		}
+		q.tell(note{put: a.put, err: err})
+	})
+	wait.Wait()
+}
+
+// gone tells what is no fault: the disk was unplugged or has no medium, or a
+// copy of a machine's files has no device.
+func gone(err error) bool {
+	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENXIO) || errors.Is(err, unix.ENODEV) || errors.Is(err, unix.ENOMEDIUM)
+}
+
+// kind is the language that a disk speaks.
+type kind int
+
+const (
+	isOther kind = iota // virtio, MMC, Xen: there is nothing to ask
+	isNVMe
+	isATA    // behind the kernel's or a controller's translation
+	maybeATA // a USB bridge, which may translate
+	isSCSI
+)
+
+func (q questions) kind() kind {
+	switch {
+	case strings.HasPrefix(q.disk.Name, "nvme"):
+		return isNVMe
+	case !strings.HasPrefix(q.disk.Name, "sd"):
+		return isOther
+	case q.disk.Bus == "sata":
+		return isATA
+	case q.disk.Bus == "usb":
+		// udev asks the same of these, and of no sticks and card readers.
+		if q.disk.Removable {
+			return isOther
+		}
+		return maybeATA
+	}
+	return isSCSI
+}
+
+// answer is what a disk said.
+type answer struct {
+	sed, security, firmware string
+	rpm                     int
+	readings                hardware.DiskReadings
+	any                     bool // there are readings
+}
+
+// put adds it to the disk's description.
+func (a answer) put(d *hardware.Disk) {
+	set := func(to *string, s string) {
+		if s != "" {
+			*to = s
+		}
+	}
+	set(&d.SED, a.sed)
+	set(&d.Security, a.security)
+	set(&d.Firmware, a.firmware)
+	if a.rpm > 0 {
+		d.RPM = a.rpm
+	}
+	if a.any {
+		d.Readings = &a.readings
+	}
+}
+
+// note puts a count where it belongs, if there is one. Of two, the first counts.
+func (a *answer) count(to **int64, n int64, ok bool) {
+	if ok && *to == nil {
+		*to, a.any = &n, true
+	}
+}
+
+func (a *answer) number(to **int, n int, ok bool) {
+	if ok && *to == nil {
+		*to, a.any = &n, true
+	}
+}
+
+func (a *answer) healthy(is bool) { a.readings.Healthy, a.any = &is, true }
+
+func (a *answer) warn(format string, args ...any) {
+	a.readings.Warnings, a.any = append(a.readings.Warnings, fmt.Sprintf(format, args...)), true
+}

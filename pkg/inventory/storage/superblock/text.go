@@ -1,0 +1,52 @@
+package superblock
+
+import (
+	"bytes"
+	"encoding/hex"
+	"strings"
+	"unicode/utf16"
+	"unicode/utf8"
+)
+
+// uuid writes 16 bytes in order, "" if they are all zero.
+func uuid(b []byte) string {
+	if bytes.Count(b[:16], []byte{0}) == 16 {
+		return ""
+	}
+	h := hex.EncodeToString(b[:16])
+	return h[:8] + "-" + h[8:12] + "-" + h[12:16] + "-" + h[16:20] + "-" + h[20:]
+}
+
+// text cuts a fixed field at its first NUL and trailing spaces. What is no
+// UTF-8, or would move a terminal's cursor, is dropped.
+func text(b []byte) string {
+	if i := bytes.IndexByte(b, 0); i >= 0 {
+		b = b[:i]
+	}
+	return printable(string(b))
+}
+
+// wide reads UTF-16 up to the first NUL.
+func wide(b []byte, bigEndian bool) string {
+	var units []uint16
+	for i := 0; i+1 < len(b); i += 2 {
+		u := uint16(b[i]) | uint16(b[i+1])<<8
+		if bigEndian {
+			u = u>>8 | u<<8
+		}
+		if u == 0 {
+			break
+		}
+		units = append(units, u)
+	}
+	return printable(string(utf16.Decode(units)))
+}
+
+func printable(s string) string {
+	return strings.TrimSpace(strings.Map(func(r rune) rune {
+		if r < ' ' || r == 0x7f || r == utf8.RuneError {
+			return -1
+		}
+		return r
+	}, s))
+}
