@@ -2,7 +2,6 @@ package device
 
 import (
 	"context"
-	"fmt"
 	"strconv"
 	"strings"
 
@@ -13,9 +12,9 @@ import (
 // GPUs lists the PCI functions that show or compute: display controllers (class
 // 03) and processing accelerators (12).
 func GPUs(ctx context.Context, h sysfs.Host) ([]hardware.GPU, error) {
-	names, err := h.List(pciDir)
+	names, err := functions(h)
 	if err != nil {
-		return nil, fmt.Errorf("list PCI devices: %w", err)
+		return nil, err
 	}
 	all := make([]hardware.GPU, len(names))
 	err = each(ctx, len(names), func(i int) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -15,19 +16,30 @@ const pciDir = "/sys/bus/pci/devices/"
 
 // PCI lists the functions on all PCI buses.
 func PCI(ctx context.Context, h sysfs.Host) ([]hardware.PCI, error) {
-	names, err := h.List(pciDir)
+	names, err := functions(h)
 	if err != nil {
-		return nil, fmt.Errorf("list PCI devices: %w", err)
+		return nil, err
 	}
 	all := make([]hardware.PCI, len(names))
 	err = each(ctx, len(names), func(i int) { all[i] = function(h, names[i]) })
-	found := all[:0]
+	var found []hardware.PCI
 	for _, p := range all {
 		if p.Vendor != "" && p.Device != "" { // it was not unplugged meanwhile
 			found = append(found, p)
 		}
 	}
+	slots(h, found)
 	return found, errors.Join(err, modules(h, found, nil))
+}
+
+// functions names all of them, in order of their addresses.
+func functions(h sysfs.Host) ([]string, error) {
+	names, err := h.List(pciDir)
+	if err != nil {
+		return nil, fmt.Errorf("list PCI devices: %w", err)
+	}
+	slices.Sort(names) // they are hexadecimal
+	return names, nil
 }
 
 func function(h sysfs.Host, name string) hardware.PCI {
@@ -76,7 +88,7 @@ func link(h sysfs.Host, prefix string) string {
 	rate, _, _ := strings.Cut(h.Text(prefix+"_link_speed"), " ")
 	gt, err := strconv.ParseFloat(rate, 64)
 	width, ok := h.Int(prefix + "_link_width")
-	if err != nil || gt <= 0 || gt > 1000 || !ok || width < 1 || width > 32 {
+	if err != nil || !(gt > 0 && gt < 1000) || !ok || width < 1 || width > 32 {
 		return ""
 	}
 	return strconv.FormatFloat(gt, 'f', 1, 64) + " GT/s x" + strconv.Itoa(int(width))

@@ -21,7 +21,7 @@ func USB(ctx context.Context, h sysfs.Host) ([]hardware.USB, error) {
 	}
 	all := make([]hardware.USB, len(devices))
 	err = each(ctx, len(devices), func(i int) { all[i] = usbDevice(h, devices[i], interfaces[devices[i]]) })
-	found := all[:0]
+	var found []hardware.USB
 	for _, d := range all {
 		if d.Vendor != "" && d.Device != "" {
 			found = append(found, d)
