@@ -16,7 +16,7 @@ import (
 
 // standalone are the commands that also come as programs of their own, for
 // any Linux on x86-64: to rejoin from, to write disks with, and to be the head.
-var standalone = []string{"orbit", "imagenode", "savenode", "orbitd"}
+var standalone = []string{"orbit", "imagenode", "savenode", "inventory", "orbitd"}
 
 type artifactsOptions struct{ dir, kernel, stub, cmdline string }
 
