@@ -8,14 +8,14 @@ import (
 
 // placeholders are what makers leave in when they forget to fill a field, in
 // lower case, with a bar before and after each.
-const placeholders = "|to be filled by o.e.m|to be filled by oem|to be filled by o.e.m. (by o.e.m.)|to be filled|" +
+const placeholders = "|to be filled|" +
 	"not specified|not available|not applicable|not provided|not defined|not set|not present|not settable|not asset tag|" +
-	"default string|default|none|null|n/a|na|nil|unknown|unknow|undefined|unspecified|invalid|empty|no string|string|" +
+	"default string|default|none|null|n/a|na|nil|unknown|unknow|undefined|unspecified|invalid|empty|no string|x.x|" +
 	"oem|o.e.m|system manufacturer|system product name|system name|system version|system serial number|system sku|" +
-	"system sku number|system family|system uuid|product name|serial number|sku|sku number|chassis manufacture|chassis manufacturer|chassis version|" +
+	"system sku number|system family|system uuid|product name|serial number|sku number|chassis manufacture|chassis manufacturer|chassis version|" +
 	"chassis serial number|chassis asset tag|base board manufacturer|base board product name|base board version|" +
 	"base board serial number|base board asset tag|board manufacturer|board product name|board version|board serial number|board asset tag|" +
-	"asset tag|asset-1234567890|no asset tag|no asset information|no asset tag information|type1family|type1sku|type2 - board asset tag|" +
+	"asset tag|asset-1234567890|no asset tag|no asset information|no asset tag information|type1family|type1sku|" +
 	"0123456789|1234567890|123456789|01234567890123456789|012345678|bsn12345678901234567|" +
 	"03000200-0400-0500-0006-000700080009|ffffffff-ffff-ffff-ffff-ffffffffffff|" +
 	"00000000-0000-0000-0000-000000000000|00020003-0004-0005-0006-000700080009|"
@@ -33,6 +33,11 @@ func Clean(s string) string {
 	low := strings.ToLower(strings.Trim(s, ".[]<>()\"'#: "))
 	if low == "" || strings.Contains(placeholders, "|"+low+"|") || filled(low) {
 		return ""
+	}
+	for _, begin := range []string{"type2 - board ", "type3 - chassis ", "oem chassis ", "to be filled by "} {
+		if strings.HasPrefix(low, begin) {
+			return ""
+		}
 	}
 	return s
 }
@@ -69,7 +74,7 @@ func module(s structure, at int) string {
 		"manufacturer", "array_manufacturer", "array_sernum", "array_partnum", "no dimm", "no module installed":
 		return ""
 	}
-	if strings.HasSuffix(strings.ToLower(text), "_assettag") || strings.Contains(low, "assettag_") { // "DIMM_A1_AssetTag", "P1-DIMMA1_AssetTag (date:20/12)"
+	if strings.Contains(strings.ToLower(text), "_assettag") { // "DIMM_A1_AssetTag", "P1-DIMMA1_AssetTag (date:20/12)"
 		return ""
 	}
 	return text

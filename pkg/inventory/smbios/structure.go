@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
+	"strconv"
 )
 
 // structure is one of a table (section 6.1): the formatted area, which begins
@@ -25,6 +26,11 @@ func (t *Table) walk(b []byte, count int, toMarker bool) {
 	var many [256]int
 	n, marked := 0, false
 	for (count == 0 || toMarker || n < count) && len(b) >= 4 {
+		if b[0] == 0 && many[0] > 0 { // there is but one of type 0: these end a set of strings that has an empty one
+			t.fault("zeros too many before structure " + strconv.Itoa(n))
+			b = bytes.TrimLeft(b, "\x00")
+			continue
+		}
 		s := structure{kind: b[0], handle: binary.LittleEndian.Uint16(b[2:]), table: t}
 		length := int(b[1])
 		if length < 4 {
@@ -32,20 +38,18 @@ func (t *Table) walk(b []byte, count int, toMarker bool) {
 			return
 		}
 		n++
-		if length > len(b) {
+		if length > len(b) { // without its strings it is worth little
 			t.damage(fmt.Sprintf("%v has %d bytes, not %d", s, len(b), length))
-			s.data, b = b, nil
+			return
+		}
+		s.data, b = b[:length], b[length:]
+		if end := bytes.Index(b, []byte{0, 0}); end >= 0 {
+			s.strings, b = b[:end], b[end+2:]
 		} else {
-			s.data, b = b[:length], b[length:]
-			end := bytes.Index(b, []byte{0, 0})
-			if end < 0 {
-				if s.kind != endOfTable || len(bytes.Trim(b, "\x00")) > 0 {
-					t.damage(fmt.Sprintf("strings of %v have no end", s))
-				}
-				s.strings, b = b, nil
-			} else {
-				s.strings, b = b[:end], b[end+2:]
+			if s.kind != endOfTable || len(bytes.Trim(b, "\x00")) > 0 {
+				t.damage(fmt.Sprintf("strings of %v have no end", s))
 			}
+			s.strings, b = b[:bytes.LastIndexByte(b, 0)+1], nil // those that are whole
 		}
 		if many[s.kind]++; many[s.kind] == mostOfType+1 {
 			t.damage(fmt.Sprintf("more than %d structures of type %d", mostOfType, s.kind))

@@ -48,9 +48,7 @@ func (t *Table) bios(s structure) {
 	t.BIOS = BIOS{
 		Vendor: s.text(4), Version: s.text(5), Date: s.text(8),
 		Release: release(s, 0x14), ECRelease: release(s, 0x16),
-	}
-	if s.byte(0x12)&1 != 0 || s.has(0x14) {
-		t.BIOS.UEFI, t.BIOS.Virtual = s.byte(0x13)&8 != 0, s.byte(0x13)&16 != 0
+		UEFI: s.byte(0x13)&8 != 0, Virtual: s.byte(0x13)&16 != 0,
 	}
 }
 

@@ -119,6 +119,13 @@ func Parse(entry, table []byte) *Table {
 
 // decode adds what a structure says.
 func (t *Table) decode(s structure) {
+	// The least lengths of types 0 to 43, all in version 2.0 or the first that has the type.
+	const least = "\x12\x08\x08\x09\x1a\x00\x00\x0f\x00\x0c\x00\x00\x00\x00\x00\x00\x0f\x15\x00\x00\x00\x00" +
+		"\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x10\x00\x00\x0b\x09\x12"
+	if int(s.kind) < len(least) && !s.has(int(least[s.kind])) {
+		t.fault(fmt.Sprintf("%v of %d bytes is too short", s, len(s.data)))
+		return
+	}
 	switch s.kind {
 	case 0:
 		t.bios(s)

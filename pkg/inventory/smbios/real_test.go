@@ -1,0 +1,31 @@
+package smbios_test
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/orbit-pxe/orbit/pkg/inventory/smbios"
+)
+
+// TestRealLaptop reads a dump of a real machine's tables, made by dmidecode: the
+// entry point, and the table behind 32 bytes. It comes with u-root's source.
+func TestRealLaptop(t *testing.T) {
+	entry, table := dump(t, "satellite_pro_l70_testdata.bin")
+	golden(t, "laptop", smbios.Parse(entry, table))
+}
+
+func dump(t testing.TB, name string) (entry, table []byte) {
+	t.Helper()
+	dir, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", "github.com/u-root/u-root").Output()
+	if err != nil {
+		t.Skip("no u-root in the module cache: ", err)
+	}
+	b, err := os.ReadFile(filepath.Join(strings.TrimSpace(string(dir)), "pkg/smbios/testdata", name))
+	if err != nil || len(b) < 32 {
+		t.Skip("u-root has no dump: ", err)
+	}
+	return b[:32], b[32:]
+}
