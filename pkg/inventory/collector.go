@@ -20,6 +20,7 @@ type collector struct {
 	id       string
 	sections []string // of the document, by their JSON names
 	find     func(context.Context, sysfs.Host) (part, error)
+	patience time.Duration // more than the others have
 }
 
 // finding is the end of one collector.
@@ -32,7 +33,7 @@ type finding struct {
 
 // one makes a collector of one section.
 func one[T any](section string, find func(context.Context, sysfs.Host) (T, error), put func(*hardware.Document, T)) collector {
-	return collector{section, []string{section}, func(ctx context.Context, h sysfs.Host) (part, error) {
+	return collector{id: section, sections: []string{section}, find: func(ctx context.Context, h sysfs.Host) (part, error) {
 		value, err := find(ctx, h)
 		return func(d *hardware.Document) { put(d, value) }, err
 	}}

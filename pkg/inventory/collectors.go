@@ -10,7 +10,9 @@ import (
 )
 
 // collectors are all there are, by the order of the document's sections.
-func collectors() []collector {
+func collectors(o Options) []collector {
+	nics := one("nics", network.Options{LLDP: o.LLDP, Announce: o.Announce}.NICs, func(d *hardware.Document, v []hardware.NIC) { d.NICs = v })
+	nics.patience = max(o.LLDP, 0)
 	return []collector{
 		one("system", board.System, func(d *hardware.Document, v *hardware.System) { d.System = v }),
 		one("firmware", manage.Firmware, func(d *hardware.Document, v *hardware.Firmware) { d.Firmware = v }),
@@ -20,7 +22,7 @@ func collectors() []collector {
 		one("numa", board.NUMA, func(d *hardware.Document, v []hardware.NUMA) { d.NUMA = v }),
 		one("memory", board.Memory, func(d *hardware.Document, v *hardware.Memory) { d.Memory = v }),
 		one("disks", storage.Disks, func(d *hardware.Document, v []hardware.Disk) { d.Disks = v }),
-		one("nics", network.NICs, func(d *hardware.Document, v []hardware.NIC) { d.NICs = v }),
+		nics,
 		one("wireless", network.Wireless, func(d *hardware.Document, v []hardware.Radio) { d.Wireless = v }),
 		one("pci", device.PCI, func(d *hardware.Document, v []hardware.PCI) { d.PCI = v }),
 		one("usb", device.USB, func(d *hardware.Document, v []hardware.USB) { d.USB = v }),

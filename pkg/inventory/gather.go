@@ -18,6 +18,9 @@ type Options struct {
 	Only  []string      // sections; nil = all
 	Each  time.Duration // bound for each collector; 0 = 1 s
 	Total time.Duration // bound for all together; 0 = 3 s
+
+	LLDP     time.Duration // how long to listen for switches, by which both bounds grow; 0 = less than Each, below 0 = not at all
+	Announce bool          // say by LLDP who is here
 }
 
 // Gather describes a machine. It always returns: a collector that fails, or
@@ -30,6 +33,9 @@ func Gather(ctx context.Context, o Options) hardware.Document {
 	if o.Total == 0 {
 		o.Total = 3 * time.Second
 	}
+	if o.LLDP > 0 {
+		o.Total = max(o.Total, o.LLDP+o.Each+time.Second)
+	}
 	ctx, cancel := context.WithTimeoutCause(ctx, o.Total, fmt.Errorf("gave up after %v, the bound for all collectors", o.Total))
 	defer cancel()
 	host := sysfs.Host{Root: o.Root}
@@ -37,10 +43,10 @@ func Gather(ctx context.Context, o Options) hardware.Document {
 		Time: began.UTC().Round(time.Millisecond), Kernel: host.Text("/proc/sys/kernel/osrelease"), Version: version.String(),
 		Boot: host.Text("/proc/sys/kernel/random/boot_id"),
 	}}
-	wanted := wanted(o.Only)
+	wanted := wanted(o)
 	findings := make(chan finding, len(wanted))
 	for _, c := range wanted {
-		go func() { findings <- c.run(ctx, host, o.Each) }()
+		go func() { findings <- c.run(ctx, host, o.Each+c.patience) }()
 	}
 	for range wanted {
 		take(&d, <-findings)
@@ -61,13 +67,13 @@ func take(d *hardware.Document, f finding) {
 }
 
 // wanted are the collectors of the sections that were asked for.
-func wanted(only []string) []collector {
-	if only == nil {
-		return collectors()
+func wanted(o Options) []collector {
+	if o.Only == nil {
+		return collectors(o)
 	}
 	var some []collector
-	for _, c := range collectors() {
-		if slices.ContainsFunc(c.sections, func(s string) bool { return slices.Contains(only, s) }) {
+	for _, c := range collectors(o) {
+		if slices.ContainsFunc(c.sections, func(s string) bool { return slices.Contains(o.Only, s) }) {
 			some = append(some, c)
 		}
 	}
@@ -77,7 +83,7 @@ func wanted(only []string) []collector {
 // Sections names what a document can have.
 func Sections() []string {
 	var names []string
-	for _, c := range collectors() {
+	for _, c := range collectors(Options{}) {
 		names = append(names, c.sections...)
 	}
 	return names
