@@ -16,6 +16,7 @@ import (
 	"github.com/orbit-pxe/orbit/pkg/extent"
 	"github.com/orbit-pxe/orbit/pkg/image"
 	"github.com/orbit-pxe/orbit/pkg/imaging"
+	"github.com/orbit-pxe/orbit/pkg/imaging/imagefile"
 	"github.com/orbit-pxe/orbit/pkg/layout"
 	"github.com/orbit-pxe/orbit/pkg/ndz"
 	"github.com/orbit-pxe/orbit/pkg/partition"
@@ -96,15 +97,27 @@ func (o *inspectFlags) inspect(ctx context.Context, stdout io.Writer, source str
 		return true, err
 	}
 	defer r.Close()
-	at := r.ReaderAt(ctx)
-	head := make([]byte, min(r.Size(), ndz.HeaderSize))
+	at, size := r.ReaderAt(ctx), r.Size()
+	head := make([]byte, min(size, ndz.HeaderSize))
 	if _, err := at.ReadAt(head, 0); err != nil && err != io.EOF {
 		return true, err
 	}
 	if !ndz.Sniff(head) {
-		return false, nil
+		f, err := imagefile.ExpandNdz(ctx, r, nil)
+		if err != nil {
+			return true, imageCode(fmt.Errorf("%s: %w", r.Name(), err))
+		}
+		if f == nil {
+			return false, nil
+		}
+		defer f.Close()
+		st, err := f.Stat()
+		if err != nil {
+			return true, err
+		}
+		at, size = f, st.Size()
 	}
-	m, err := ndz.Open(ctx, at, r.Size(), *o.read)
+	m, err := ndz.Open(ctx, at, size, *o.read)
 	if err != nil {
 		return true, imageCode(fmt.Errorf("%s: %w", r.Name(), err))
 	}

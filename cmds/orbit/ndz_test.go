@@ -4,9 +4,12 @@ package main
 
 import (
 	"bytes"
+	"compress/gzip"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -70,6 +73,35 @@ func TestNdzInspect(t *testing.T) {
 	}
 }
 
+func gzipped(t *testing.T, b []byte) []byte {
+	t.Helper()
+	var out bytes.Buffer
+	z := gzip.NewWriter(&out)
+	_, err := z.Write(b)
+	if err := errors.Join(err, z.Close()); err != nil {
+		t.Fatal(err)
+	}
+	return out.Bytes()
+}
+
+// Nothing is left of what was expanded to look at it.
+func TestNdzNoTraces(t *testing.T) {
+	dir := t.TempDir()
+	store(t, dir, "a.ndz.gz", gzipped(t, realImage(t, "mbr-ext234-swap-2016.ndz.gz")))
+	server := httptest.NewServer(http.FileServer(http.Dir(dir)))
+	defer server.Close()
+	temp := t.TempDir()
+	t.Setenv("TMPDIR", temp)
+	for _, verb := range []string{"verify", "inspect"} {
+		if out, errs, status := orbit(t, "image", verb, server.URL+"/a.ndz.gz"); status != 0 {
+			t.Errorf("%s: %d %s%s", verb, status, out, errs)
+		}
+	}
+	if left, err := os.ReadDir(temp); err != nil || len(left) > 0 {
+		t.Errorf("left behind: %v %v", left, err)
+	}
+}
+
 func TestNdzCodes(t *testing.T) {
 	dir := t.TempDir()
 	plain := realImage(t, "mbr-ext234-swap-2016.ndz.gz")
@@ -84,7 +116,12 @@ func TestNdzCodes(t *testing.T) {
 		"end.ndz": realImage(t, "ext2-fragmented-v3.ndz.gz")[:2<<20], "head.ndz": plain[:2000],
 	} {
 		store(t, dir, name, b)
+		if filepath.Ext(name) == ".ndz" {
+			store(t, dir, name+".gz", gzipped(t, b))
+		}
 	}
+	store(t, dir, "half.ndz.gz", gzipped(t, plain)[:50000])
+	store(t, dir, "disk.img.gz", gzipped(t, make([]byte, 1<<20)))
 	t.Chdir(dir)
 	for _, test := range []struct {
 		args   string
@@ -112,6 +149,16 @@ func TestNdzCodes(t *testing.T) {
 		{"verify --ndz-key secret a.ndz", 2, "6 digits, expected 64"},
 		{"verify --root " + strings.Repeat("1", 64) + " a.ndz", 4, "no root"},
 		{"inspect cut.ndz", 3, "cut short"},
+		{"verify a.ndz.gz", 0, "a.ndz.gz is sound: .ndz version 3, 1 chunk, 12 MiB in use of 64 MiB"},
+		{"verify bad.ndz.gz", 3, "chunk 0"},
+		{"verify end.ndz.gz", 3, "its filesystem needs"},
+		{"verify half.ndz.gz", 3, "half.ndz.gz"},
+		{"verify disk.img.gz", 3, "not an Orbit image"},
+		{"verify --ndz-key s.skey --ndz-key c.ekey sealed.ndz.gz", 0, "sound"},
+		{"inspect a.ndz.gz", 0, "version 3"},
+		{"inspect cut.ndz.gz", 3, "cut short"},
+		{"inspect half.ndz.gz", 3, "half.ndz.gz"},
+		{"inspect disk.img.gz", 3, "not an Orbit image"},
 		{"inspect odd.ndz", 3, "relocation"},
 		{"inspect --root a.ndz", 3, "not an Orbit image"},
 		{"convert a.ndz a.img.zst", 0, "ndz"},

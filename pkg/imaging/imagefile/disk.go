@@ -43,16 +43,15 @@ type disk struct {
 // a file beside out.
 func (o *Options) openDisk(ctx context.Context, out *output) (*disk, error) {
 	file, err := transfer.OpenRanges(ctx, o.Source, transfer.Options{Patience: o.Patience, Log: o.Log})
+	var d *disk
 	var whole *transfer.NoRangesError
-	if errors.As(err, &whole) {
-		return o.stage(ctx, out)
-	}
-	if err != nil {
-		return nil, err
-	}
-	d, err := o.understand(ctx, file)
-	if d == nil || err != nil {
-		file.Close()
+	switch {
+	case errors.As(err, &whole):
+		d, err = o.streamNdz(ctx, out.temp)
+	case err == nil:
+		if d, err = o.understand(ctx, file, out); d == nil {
+			file.Close()
+		}
 	}
 	if d == nil && err == nil {
 		return o.stage(ctx, out)
@@ -61,11 +60,14 @@ func (o *Options) openDisk(ctx context.Context, out *output) (*disk, error) {
 }
 
 // understand opens what can be read at random, and gives nil for what cannot.
-func (o *Options) understand(ctx context.Context, file *transfer.Ranges) (*disk, error) {
+func (o *Options) understand(ctx context.Context, file *transfer.Ranges, out *output) (*disk, error) {
 	size := file.Size()
 	r := io.NewSectionReader(file.ReaderAt(ctx), 0, size)
 	d, err := openImage(ctx, r, file)
 	if d != nil || err != nil {
+		return d, err
+	}
+	if d, err := o.ndzIn(ctx, file, out.temp); d != nil || err != nil {
 		return d, err
 	}
 	head := make([]byte, min(size, 1<<20))
@@ -73,8 +75,6 @@ func (o *Options) understand(ctx context.Context, file *transfer.Ranges) (*disk,
 		return nil, err
 	}
 	switch {
-	case isNdz(file.Name(), head):
-		return o.openNdz(ctx, r, size, func() { file.Close() })
 	case len(head) == 0:
 		return nil, errors.New("it is empty")
 	case bytes.HasPrefix(head, []byte(qcow2.Magic)):
@@ -107,9 +107,6 @@ func compressed(name string) bool {
 // stage decodes the source into a file with holes, which has no name any more
 // when it is read.
 func (o *Options) stage(ctx context.Context, out *output) (*disk, error) {
-	if d, err := o.stageNdz(ctx, out); d != nil || err != nil {
-		return d, err
-	}
 	f, err := os.OpenFile(out.path+".raw", os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return nil, err

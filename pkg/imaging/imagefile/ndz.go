@@ -28,12 +28,18 @@ func IsDamaged(err error) bool {
 	if errors.As(err, &d) {
 		return d != ndz.ErrSeal && d != ndz.ErrFit && d != ndz.ErrChanged
 	}
-	var short *imaging.ShortImageError
-	return errors.As(err, &short) || image.IsDamaged(err)
+	var (
+		short *imaging.ShortImageError
+		cut   *stream.TruncatedError
+		bad   *stream.FormatError
+	)
+	return errors.As(err, &short) || errors.As(err, &cut) || errors.As(err, &bad) || image.IsDamaged(err)
 }
 
 // isNdz tells whether a file is an .ndz image, or claims to be one by its name.
-func isNdz(name string, head []byte) bool { return ndz.Sniff(head) || path.Ext(name) == ".ndz" }
+func isNdz(name string, head []byte) bool {
+	return ndz.Sniff(head) || path.Ext(name) == ".ndz" && stream.Detect(head) == stream.Raw
+}
 
 // openNdz opens an .ndz image. All that its headers say is checked then.
 func (o *Options) openNdz(ctx context.Context, r io.ReaderAt, size int64, closed func()) (*disk, error) {
@@ -85,71 +91,54 @@ func (o *Options) lookForNdz(ctx context.Context, out *output) (*disk, error) {
 	file, err := transfer.OpenRanges(ctx, o.Source, transfer.Options{Patience: o.Patience, Log: o.Log})
 	var whole *transfer.NoRangesError
 	if errors.As(err, &whole) {
-		return o.stageNdz(ctx, out)
+		return o.streamNdz(ctx, out.temp)
 	}
 	if err != nil {
 		return nil, err
 	}
-	d, err := o.understandNdz(ctx, file)
-	if d != nil {
-		return d, nil
+	d, err := o.ndzIn(ctx, file, out.temp)
+	if d == nil {
+		file.Close()
 	}
-	head := make([]byte, min(file.Size(), 16))
-	if err == nil {
-		err = file.ReadRange(ctx, head, 0)
-	}
-	file.Close()
-	if err != nil || stream.Detect(head) == stream.Raw {
-		return nil, err
-	}
-	return o.stageNdz(ctx, out)
+	return d, err
 }
 
-func (o *Options) understandNdz(ctx context.Context, file *transfer.Ranges) (*disk, error) {
+// ndzIn opens the .ndz image that a file is, compressed or not, and gives nil if it
+// is none. Else it is for the disk to close the file.
+func (o *Options) ndzIn(ctx context.Context, file *transfer.Ranges, temp temporary) (*disk, error) {
 	r := file.ReaderAt(ctx)
 	head := make([]byte, min(file.Size(), ndz.HeaderSize))
 	if _, err := r.ReadAt(head, 0); err != nil && err != io.EOF {
 		return nil, err
 	}
-	if !isNdz(file.Name(), head) {
-		return nil, nil
+	if isNdz(file.Name(), head) {
+		return o.openNdz(ctx, r, file.Size(), func() { file.Close() })
 	}
-	return o.openNdz(ctx, r, file.Size(), func() { file.Close() })
+	f, err := o.packedNdz(ctx, file, head, temp)
+	if f == nil {
+		return nil, err
+	}
+	return o.openStaged(ctx, f, func() { f.Close(); file.Close() })
 }
 
-// stageNdz decodes an .ndz image that can only be read as a stream into a file
-// that has no name any more when it is read, and gives nil for anything else.
-func (o *Options) stageNdz(ctx context.Context, out *output) (*disk, error) {
+// streamNdz is ndzIn for a source that can only be read as a stream.
+func (o *Options) streamNdz(ctx context.Context, temp temporary) (*disk, error) {
 	src, err := transfer.Open(ctx, o.Source, nil, transfer.Options{Patience: o.Patience, Log: o.Log})
 	if err != nil {
 		return nil, err
 	}
-	r, err := stream.NewReader(src, stream.Options{})
-	if err != nil {
-		src.Close()
+	f, err := o.stageNdz(src, src.Size(), src.Bytes, temp)
+	if f == nil {
 		return nil, err
 	}
-	defer r.Close()
-	defer src.Close() // first, for the other may be waiting for it
-	head := make([]byte, ndz.HeaderSize)
-	n, err := io.ReadFull(r, head)
-	if !ndz.Sniff(head[:n]) {
-		return nil, nil // what is wrong with it others tell
-	}
-	if err != nil {
-		return nil, err
-	}
-	f, err := os.OpenFile(out.path+".ndz", os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
-	if err != nil {
-		return nil, err
-	}
-	m := startMeter(o.Events, api.Fetch, max(src.Size(), 0))
-	size, err := io.Copy(f, io.MultiReader(bytes.NewReader(head), r))
-	m.done.Store(src.Bytes())
-	m.end(err)
-	if err = errors.Join(err, os.Remove(f.Name())); err == nil {
+	return o.openStaged(ctx, f, func() { f.Close() })
+}
+
+func (o *Options) openStaged(ctx context.Context, f *os.File, closed func()) (*disk, error) {
+	st, err := f.Stat()
+	if err == nil {
 		var d *disk
-		if d, err = o.openNdz(ctx, f, size, func() { f.Close() }); err == nil {
+		if d, err = o.openNdz(ctx, f, st.Size(), closed); err == nil {
 			return d, nil
 		}
 	}

@@ -23,6 +23,15 @@ type output struct {
 	file *os.File // nil until open
 }
 
+// temp makes a file beside dest.
+func (o *output) temp() (*os.File, error) {
+	f, err := os.OpenFile(o.path+".ndz", os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	return nameless(f)
+}
+
 // create finds out whether dest can be made, and makes nothing yet.
 func create(dest string) (*output, error) {
 	switch st, err := os.Stat(dest); {

@@ -84,9 +84,12 @@ func Verify(ctx context.Context, o VerifyOptions) (*Verdict, error) {
 // verifyNdz reads an .ndz image, and gives nil for anything else.
 func (o *VerifyOptions) verifyNdz(ctx context.Context, file *transfer.Ranges) (v *Verdict, err error) {
 	opts := Options{Source: file.Name(), Ndz: o.Ndz, Patience: o.Patience, Events: o.Events}
-	d, err := opts.understandNdz(ctx, file)
+	d, err := opts.ndzIn(ctx, file, somewhere)
 	if d == nil && err == nil {
 		return nil, nil
+	}
+	if d != nil {
+		defer d.close()
 	}
 	if err == nil && (!o.Root.IsZero() || len(o.Keys) > 0) {
 		err = &TrustError{"it is an .ndz image, which has no root and is not signed as Orbit images are"}
