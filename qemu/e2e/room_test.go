@@ -95,7 +95,7 @@ func (l *lab) headLog() string {
 // login, without a second trip through firmware.
 func TestRoom(t *testing.T) {
 	l := newLab(t, ethernet)
-	l.serve("--multicast-idle", "15m")
+	l.serve()
 	l.converted("room.img.zst")
 	l.arrive(l.fill(3, api.Job{Kind: api.Image, Image: "room.img.zst", Disk: "first", Multicast: true}), true)
 	// Emulated machines lose much, and each comes when it is ready.
