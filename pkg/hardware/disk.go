@@ -27,7 +27,7 @@ type Disk struct {
 
 	Table      string      `json:"table,omitempty"` // "gpt", "mbr"; absent: none
 	TableID    string      `json:"table_id,omitempty"`
-	Filesystem *Filesystem `json:"filesystem,omitempty"` // of a disk without a table
+	Filesystem *Filesystem `json:"filesystem,omitempty"` // of a disk without a table; of one with a table, if it is a member of a RAID set as well
 	Partitions []Partition `json:"partitions,omitempty"`
 
 	Readings *DiskReadings `json:"readings,omitempty"`

@@ -38,6 +38,7 @@ func look(r io.ReaderAt, d hardware.Disk) (c contents, err error) {
 	}
 	c.table, c.id = string(t.Scheme), clean(strings.ToLower(t.ID))
 	var errs []error
+	var end int64 // of the last partition
 	for _, p := range t.Partitions {
 		part := hardware.Partition{
 			ID: strconv.Itoa(p.Number), Start: p.Start, Size: p.Size,
@@ -54,8 +55,12 @@ func look(r io.ReaderAt, d hardware.Disk) (c contents, err error) {
 			}
 		}
 		c.partitions = append(c.partitions, part)
+		end = max(end, p.End())
 	}
-	return c, errors.Join(errs...)
+	// A controller or the kernel may have joined whole disks.
+	member, err := superblock.Member(r, d.Size, end)
+	c.filesystem = describe(member)
+	return c, errors.Join(append(errs, err)...)
 }
 
 // put adds it to the disk's description.
@@ -65,8 +70,12 @@ func (c contents) put(d *hardware.Disk) {
 
 func filesystem(r io.ReaderAt, start, size int64) (*hardware.Filesystem, error) {
 	v, err := superblock.Probe(io.NewSectionReader(r, start, size), size)
-	if err != nil || v.Kind == "" {
-		return nil, err
+	return describe(v), err
+}
+
+func describe(v superblock.Volume) *hardware.Filesystem {
+	if v.Kind == "" {
+		return nil
 	}
-	return &hardware.Filesystem{Type: v.Kind, UUID: v.UUID, Label: v.Label}, nil
+	return &hardware.Filesystem{Type: v.Kind, UUID: v.UUID, Label: v.Label}
 }

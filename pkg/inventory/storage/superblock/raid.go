@@ -1,30 +1,56 @@
 package superblock
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+	"io"
+)
 
-// raid finds the members of RAID sets, most of which say so at their end, so
-// that what is inside begins where it would without.
+// Member looks only for what says at the end of a disk, from the given byte on,
+// that it is a member of a RAID set: a disk with a partition table may be one,
+// for what is inside then begins where it would without.
+func Member(r io.ReaderAt, size, from int64) (Volume, error) {
+	v := volume{r: r, size: size}
+	found, _ := v.end(from)
+	return found, v.err
+}
+
+// raid finds the members of RAID sets.
 func (v *volume) raid() (Volume, bool) {
-	const reserved = 64 << 10 // multiple and room of version 0.90's superblock
-	if v.size > reserved {
-		if found, ok := md0(v.read(v.size&^(reserved-1)-reserved, 64)); ok {
-			return found, true
-		}
-		if found, ok := v.md1(v.size&^0xfff - 0x2000); ok { // 1.0
-			return found, true
-		}
+	if found, ok := v.end(0); ok {
+		return found, true
 	}
 	for _, off := range []int64{0, 0x1000} { // 1.1 and 1.2
 		if found, ok := v.md1(off); ok {
 			return found, true
 		}
 	}
+	return Volume{}, false
+}
+
+// end looks at the last bytes.
+func (v *volume) end(from int64) (Volume, bool) {
+	const reserved = 64 << 10 // multiple and room of version 0.90's superblock
+	at := v.size&^(reserved-1) - reserved
+	if at >= max(from, 1) {
+		if found, ok := md0(v.read(at, 64)); ok {
+			return found, true
+		}
+	}
+	if at := v.size&^0xfff - 0x2000; at >= from {
+		if found, ok := v.md1(at); ok { // 1.0
+			return found, true
+		}
+	}
 	for _, sector := range []int64{512, 4096} {
-		if b := v.read(v.size&^(sector-1)-2*sector, 32); b != nil && string(b[:24]) == "Intel Raid ISM Cfg Sig. " {
+		last := v.size&^(sector-1) - sector
+		if last-sector < from {
+			break
+		}
+		if b := v.read(last-sector, 32); b != nil && string(b[:24]) == "Intel Raid ISM Cfg Sig. " {
 			return Volume{Kind: "isw_raid_member"}, true
 		}
 		// SNIA's Common RAID Disk Data Format: the anchor header.
-		if b := v.read(v.size&^(sector-1)-sector, 32); b != nil && binary.BigEndian.Uint32(b) == 0xde11de11 {
+		if b := v.read(last, 32); b != nil && binary.BigEndian.Uint32(b) == 0xde11de11 {
 			return Volume{Kind: "ddf_raid_member", UUID: text(b[8:32])}, true
 		}
 	}

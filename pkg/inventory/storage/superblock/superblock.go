@@ -53,7 +53,7 @@ func Probe(r io.ReaderAt, size int64) (Volume, error) {
 type volume struct {
 	r    io.ReaderAt
 	size int64
-	head []byte // headSize bytes
+	head []byte // headSize bytes, or none
 	err  error  // of reading, the first one
 }
 
@@ -62,7 +62,7 @@ func (v *volume) read(off int64, n int) []byte {
 	if off < 0 || off > v.size-int64(n) {
 		return nil
 	}
-	if off+int64(n) <= headSize {
+	if off+int64(n) <= int64(len(v.head)) {
 		return v.head[off:][:n]
 	}
 	b := make([]byte, n)
