@@ -102,7 +102,7 @@ func (p *printer) memory(m *hardware.Memory) {
 	if r := m.Readings; r != nil && r.Corrected != nil && r.Uncorrected != nil {
 		state = "errors: " + errors(hardware.ErrorCounts{Corrected: *r.Corrected, Uncorrected: *r.Uncorrected})
 	}
-	p.section("Memory", words(size(m.Total), slots), named("ECC", m.ECC), state, named("Linux has", size(m.Usable)), named("the board takes", size(m.MaxSize)))
+	p.section("Memory", words(size(m.Total), slots), named("ECC", m.ECC), state, named("Linux has", when(size(m.Usable) != size(m.Total), size(m.Usable))), named("the board takes", size(m.MaxSize)))
 	var rows [][]string
 	for _, d := range m.Modules {
 		state := ""
