@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
@@ -16,6 +15,7 @@ import (
 	"github.com/orbit-pxe/orbit/pkg/api"
 	"github.com/orbit-pxe/orbit/pkg/frisbee/wire"
 	"github.com/orbit-pxe/orbit/pkg/head"
+	"github.com/orbit-pxe/orbit/pkg/head/client"
 	"github.com/orbit-pxe/orbit/pkg/head/sessions"
 	"github.com/orbit-pxe/orbit/pkg/units"
 )
@@ -102,27 +102,10 @@ func masterAddr(text string) (netip.AddrPort, error) {
 
 // multicasts lists the multicast sessions of a head.
 func multicasts(ctx context.Context, stdout, stderr io.Writer, args []string) error {
-	flags := flag.NewFlagSet("orbitd multicast", flag.ContinueOnError)
-	flags.SetOutput(stderr)
-	head := headFlag(flags)
-	asJSON := flags.Bool("json", false, "print the full records as JSON")
-	rest, err := parse(flags, args)
-	if err != nil {
-		return err
-	}
-	if len(rest) > 0 {
-		return usageError{fmt.Errorf("multicast takes no argument %q", rest[0])}
-	}
-	list, err := head().Sessions(ctx)
-	if err != nil {
-		return err
-	}
-	if *asJSON {
-		enc := json.NewEncoder(stdout)
-		enc.SetIndent("", " ")
-		return enc.Encode(list)
-	}
-	return sessionTable(stdout, list, time.Now())
+	return list("multicast", stdout, stderr, args, func(c client.Client) (any, func() error, error) {
+		all, err := c.Sessions(ctx)
+		return all, func() error { return sessionTable(stdout, all, time.Now()) }, err
+	})
 }
 
 // sessionTable prints one line per session.

@@ -90,7 +90,15 @@ func each(ctx context.Context, c client.Client, name string, do func(c client.Cl
 }
 
 func nodes(ctx context.Context, stdout, stderr io.Writer, args []string) error {
-	flags := flag.NewFlagSet("orbitd nodes", flag.ContinueOnError)
+	return list("nodes", stdout, stderr, args, func(c client.Client) (any, func() error, error) {
+		all, err := c.Nodes(ctx)
+		return all, func() error { return table(stdout, all, time.Now()) }, err
+	})
+}
+
+// list prints what a head has, as JSON or as the table that get gives with it.
+func list(name string, stdout, stderr io.Writer, args []string, get func(client.Client) (all any, table func() error, err error)) error {
+	flags := flag.NewFlagSet("orbitd "+name, flag.ContinueOnError)
 	flags.SetOutput(stderr)
 	head := headFlag(flags)
 	asJSON := flags.Bool("json", false, "print the full records as JSON")
@@ -99,16 +107,16 @@ func nodes(ctx context.Context, stdout, stderr io.Writer, args []string) error {
 		return err
 	}
 	if len(rest) > 0 {
-		return usageError{fmt.Errorf("nodes takes no argument %q", rest[0])}
+		return usageError{fmt.Errorf("%s takes no argument %q", name, rest[0])}
 	}
-	list, err := head().Nodes(ctx)
+	all, table, err := get(head())
 	if err != nil {
 		return err
 	}
 	if *asJSON {
 		enc := json.NewEncoder(stdout)
 		enc.SetIndent("", " ")
-		return enc.Encode(list)
+		return enc.Encode(all)
 	}
-	return table(stdout, list, time.Now())
+	return table()
 }
