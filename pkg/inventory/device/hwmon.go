@@ -50,15 +50,18 @@ func monitors(h sysfs.Host) (chips []chip, err error) {
 			all = channels(files)
 		}
 		if len(all) > 0 {
-			chips = append(chips, monitor(h, dir, path, all))
+			id := words(h.Text(class + name + "/name"))
+			if id == "" {
+				id = words(h.Text(dir + "name"))
+			}
+			chips = append(chips, monitor(h, id, dir, path, all))
 		}
 	}
 	return chips, nil
 }
 
-// monitor is a chip with its files in dir, attached at a path.
-func monitor(h sysfs.Host, dir, path string, all []channel) chip {
-	id := words(h.Text(dir + "name"))
+// monitor is a chip of that name with its files in dir, attached at a path.
+func monitor(h sysfs.Host, id, dir, path string, all []channel) chip {
 	c := chip{sensors: make([]hardware.Sensor, len(all))}
 	if id == "" {
 		id = "unknown"

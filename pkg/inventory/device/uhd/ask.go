@@ -42,13 +42,13 @@ func Ask(ctx context.Context, network netip.Prefix, bound time.Duration) ([]Radi
 	defer conn.Close()
 	stop := context.AfterFunc(ctx, func() { conn.SetReadDeadline(time.Unix(1, 0)) })
 	defer stop()
-	a := asker{conn: conn, broadcast: broadcast(network), x300s: map[netip.Addr]*x300{}, others: map[netip.Addr]Radio{}}
+	a := newAsker(conn.WriteToUDPAddrPort, network)
 	began := time.Now()
 	for i := range rounds {
 		if err := a.ask(); err != nil && i == 0 {
 			return nil, fmt.Errorf("ask %s for radios: %w", network, err)
 		}
-		if err := a.listen(ctx, began.Add(bound*time.Duration(i+1)/rounds)); err != nil {
+		if err := a.listen(ctx, conn, began.Add(bound*time.Duration(i+1)/rounds)); err != nil {
 			return a.radios(), fmt.Errorf("listen on %s for radios: %w", network, err)
 		}
 	}
@@ -65,11 +65,15 @@ func broadcast(network netip.Prefix) netip.Addr {
 
 // asker has a conversation with one network.
 type asker struct {
-	conn      *net.UDPConn
+	send      func([]byte, netip.AddrPort) (int, error)
 	broadcast netip.Addr
 	x300s     map[netip.Addr]*x300
 	others    map[netip.Addr]Radio
 	packets   int
+}
+
+func newAsker(send func([]byte, netip.AddrPort) (int, error), network netip.Prefix) *asker {
+	return &asker{send: send, broadcast: broadcast(network), x300s: map[netip.Addr]*x300{}, others: map[netip.Addr]Radio{}}
 }
 
 // hello is the sequence number of the packet that asks the X300 series, which
@@ -83,7 +87,7 @@ func (a *asker) ask() error {
 		port   uint16
 		packet []byte
 	}{{controlPort, usrp2Hello()}, {controlPort, x300Packet(flagAnswer, hello, 0)}, {mpmPort, []byte(mpmHello)}} {
-		_, err := a.conn.WriteToUDPAddrPort(p.packet, netip.AddrPortFrom(a.broadcast, p.port))
+		_, err := a.send(p.packet, netip.AddrPortFrom(a.broadcast, p.port))
 		errs = append(errs, err)
 	}
 	for address, x := range a.x300s {
@@ -96,19 +100,19 @@ func (a *asker) ask() error {
 // asked for again in the next round.
 func (a *asker) read(address netip.Addr, x *x300) {
 	for _, word := range x.missing() {
-		a.conn.WriteToUDPAddrPort(x300Packet(flagAnswer|flagRead, word, word), netip.AddrPortFrom(address, controlPort))
+		a.send(x300Packet(flagAnswer|flagRead, word, word), netip.AddrPortFrom(address, controlPort))
 	}
 }
 
 // listen takes answers until a time.
-func (a *asker) listen(ctx context.Context, until time.Time) error {
-	a.conn.SetReadDeadline(until)
+func (a *asker) listen(ctx context.Context, conn *net.UDPConn, until time.Time) error {
+	conn.SetReadDeadline(until)
 	if ctx.Err() != nil { // which has set another one meanwhile
 		return nil
 	}
 	b := make([]byte, packetSize)
 	for a.packets < mostPackets {
-		n, from, err := a.conn.ReadFromUDPAddrPort(b)
+		n, from, err := conn.ReadFromUDPAddrPort(b)
 		if errors.Is(err, os.ErrDeadlineExceeded) {
 			return nil
 		}
