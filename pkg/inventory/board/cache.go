@@ -50,7 +50,7 @@ func caches(h sysfs.Host, cpus []int) (found []hardware.Cache) {
 // cache reads one. Those without a size are of no use.
 func cache(h sysfs.Host, dir string) (hardware.Cache, bool) {
 	level := h.Text(dir + "level")
-	size := bytes(h.Text(dir + "size"))
+	size := kibi(h.Text(dir + "size"))
 	if level == "" || size <= 0 {
 		return hardware.Cache{}, false
 	}
@@ -83,8 +83,8 @@ func count(list []hardware.Cache, c hardware.Cache) []hardware.Cache {
 	return list
 }
 
-// bytes reads a size as the kernel writes those of caches: "32K".
-func bytes(text string) int64 {
+// kibi reads a size as the kernel writes those of caches: "32K".
+func kibi(text string) int64 {
 	digits := strings.TrimRight(text, "KMG")
 	n, err := strconv.ParseInt(digits, 10, 32)
 	if err != nil {

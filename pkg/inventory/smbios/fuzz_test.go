@@ -45,7 +45,9 @@ func sane(t *testing.T, v reflect.Value, size int) {
 	switch v.Kind() {
 	case reflect.Struct:
 		for i := range v.NumField() {
-			if v.Type().Field(i).Name != "Faults" {
+			switch v.Type().Field(i).Name {
+			case "Faults", "Host", "Service": // words of the decoder's own, and IP addresses
+			default:
 				sane(t, v.Field(i), size)
 			}
 		}

@@ -93,7 +93,7 @@ func ip(format byte, b []byte) string {
 }
 
 func mac(b []byte) string {
-	return strings.ReplaceAll(fmt.Sprintf("% x", b), " ", ":")
+	return Clean(strings.ReplaceAll(fmt.Sprintf("% x", b), " ", ":"))
 }
 
 // TPM is a trusted platform module (type 43).
@@ -111,7 +111,7 @@ func (t *Table) tpm(s structure) {
 		switch f := s.dword(0xa); {
 		case f == 0:
 		case major == 1: // in bytes 2 and 3, of TPM_CAP_VERSION_INFO
-			d.Firmware = fmt.Sprintf("%d.%d", f>>16&0xff, f>>24)
+			d.Firmware = Clean(fmt.Sprintf("%d.%d", f>>16&0xff, f>>24))
 		default:
 			d.Firmware = fmt.Sprintf("%d.%d", f>>16, f&0xffff)
 		}
