@@ -9,7 +9,7 @@ const longest = 128
 // there, so only a short line of printable characters is left; placeholders are
 // no words.
 func words(s string) string {
-	s = smbios.Clean(s)
+	s = smbios.Clean(s[:min(len(s), 4096)]) // a page, the most that sysfs has
 	n := 0
 	for i := range s {
 		if n == longest {
