@@ -25,14 +25,18 @@ func (m Machine) List(ctx context.Context) ([]Disk, error) {
 		if err := ctx.Err(); err != nil {
 			return nil, fmt.Errorf("list disks: %w", err)
 		}
-		d, err := m.disk(n.Name())
+		real, err := filepath.EvalSymlinks(m.path("/sys/block/" + n.Name()))
 		if errors.Is(err, fs.ErrNotExist) {
 			continue // unplugged while we looked
 		}
 		if err != nil {
 			return nil, fmt.Errorf("list disks: %w", err)
 		}
-		if d.Size > 0 && isPhysical(d.Name, d.SysPath) && m.word(d.SysPath+"/hidden") != "1" {
+		sys := strings.TrimPrefix(real, m.Root)
+		if !isPhysical(n.Name(), sys) || m.word(sys+"/hidden") == "1" {
+			continue
+		}
+		if d := m.disk(n.Name(), sys); d.Size > 0 {
 			disks = append(disks, d)
 		}
 	}
@@ -40,13 +44,8 @@ func (m Machine) List(ctx context.Context) ([]Disk, error) {
 	return disks, nil
 }
 
-// disk reads one entry of /sys/block. Only what names it is required to exist.
-func (m Machine) disk(name string) (Disk, error) {
-	real, err := filepath.EvalSymlinks(m.path("/sys/block/" + name))
-	if err != nil {
-		return Disk{}, err
-	}
-	sys := strings.TrimPrefix(real, m.Root)
+// disk reads the directory of one disk. What is not there stays empty.
+func (m Machine) disk(name, sys string) Disk {
 	d := Disk{
 		Name:       name,
 		SysPath:    sys,
@@ -62,7 +61,7 @@ func (m Machine) disk(name string) (Disk, error) {
 	}
 	d.Bus = bus(name, sys)
 	m.identify(&d)
-	return d, nil
+	return d
 }
 
 // isPhysical tells disks from everything else that has a block device.
