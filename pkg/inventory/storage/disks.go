@@ -117,9 +117,9 @@ func (c collector) ask(ctx context.Context, list []blockdev.Disk, disks []hardwa
 func patience(ctx context.Context) time.Duration {
 	deadline, ok := ctx.Deadline()
 	if !ok {
-		return 750 * time.Millisecond
+		return time.Second
 	}
-	return time.Until(deadline) * 3 / 4
+	return time.Until(deadline) * 7 / 8
 }
 
 func root(h sysfs.Host) string {

@@ -27,8 +27,11 @@ func (v *volume) raid() (Volume, bool) {
 	return Volume{}, false
 }
 
-// end looks at the last bytes.
+// end looks at the last bytes, all but one of them in one piece: disks are slow
+// to answer, not to read.
 func (v *volume) end(from int64) (Volume, bool) {
+	v.tailAt = max(v.size&^0xfff-0x2000, 0)
+	v.tail = v.read(v.tailAt, int(v.size-v.tailAt))
 	const reserved = 64 << 10 // multiple and room of version 0.90's superblock
 	at := v.size&^(reserved-1) - reserved
 	if at >= max(from, 1) {

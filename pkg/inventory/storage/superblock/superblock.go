@@ -23,7 +23,7 @@ type Volume struct {
 const headSize = 0x10000 + 0x1000
 
 // Probe looks at a volume of so many bytes. Nothing known is the zero Volume.
-// An error is one of reading.
+// An error is one of reading; what was recognised nevertheless counts.
 func Probe(r io.ReaderAt, size int64) (Volume, error) {
 	if size < 0 {
 		return Volume{}, fmt.Errorf("look for a filesystem: size %d", size)
@@ -38,15 +38,11 @@ func Probe(r io.ReaderAt, size int64) (Volume, error) {
 		(*volume).raid, (*volume).known, (*volume).swap, (*volume).luks, (*volume).lvm, (*volume).ext, (*volume).bcache,
 		(*volume).exfat, (*volume).ntfs, (*volume).fat, (*volume).optical, (*volume).zfs,
 	} {
-		found, ok := try(&v)
-		if v.err != nil {
-			return Volume{}, v.err
-		}
-		if ok {
-			return found, nil
+		if found, ok := try(&v); ok {
+			return found, v.err
 		}
 	}
-	return Volume{}, nil
+	return Volume{}, v.err
 }
 
 // volume is what the probes look at.
@@ -55,6 +51,9 @@ type volume struct {
 	size int64
 	head []byte // headSize bytes, or none
 	err  error  // of reading, the first one
+
+	tail   []byte // the last ones, or none
+	tailAt int64
 }
 
 // read gives n bytes from off. What is not all there is nil.
@@ -64,6 +63,9 @@ func (v *volume) read(off int64, n int) []byte {
 	}
 	if off+int64(n) <= int64(len(v.head)) {
 		return v.head[off:][:n]
+	}
+	if v.tail != nil && off >= v.tailAt {
+		return v.tail[off-v.tailAt:][:n]
 	}
 	b := make([]byte, n)
 	m, err := v.r.ReadAt(b, off)
