@@ -60,15 +60,18 @@ type port struct {
 	err    error
 }
 
-// margin is left of the time there is, to put together what was found.
-const margin = 100 * time.Millisecond
+// early ends a little before ctx, so that what was found can be put together.
+func early(ctx context.Context) (context.Context, context.CancelFunc) {
+	const margin = 100 * time.Millisecond
+	if end, ok := ctx.Deadline(); ok {
+		return context.WithDeadline(ctx, end.Add(-margin))
+	}
+	return context.WithCancel(ctx)
+}
 
 func (c collector) nics(ctx context.Context) ([]hardware.NIC, error) {
-	if end, ok := ctx.Deadline(); ok {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithDeadline(ctx, end.Add(-margin))
-		defer cancel()
-	}
+	ctx, cancel := early(ctx)
+	defer cancel()
 	ports, err := c.ports()
 	if err != nil {
 		return nil, err

@@ -13,7 +13,7 @@ func (p PDU) Append(b []byte) []byte {
 			b = tlv(b, kind, nil, cut(s, 255))
 		}
 	}
-	if p.Capable != 0 {
+	if p.Capable|p.Enabled != 0 {
 		b = tlv(b, tlvCapabilities, append(two(int(p.Capable)), two(int(p.Enabled))...), "")
 	}
 	for _, a := range p.Addresses {

@@ -85,7 +85,7 @@ func (p *PDU) take(kind int, v []byte) error {
 	case tlvDescription:
 		first(&p.Description, v)
 	case tlvCapabilities:
-		if len(v) >= 4 && p.Capable == 0 {
+		if len(v) >= 4 && p.Capable|p.Enabled == 0 {
 			p.Capable, p.Enabled = Capabilities(binary.BigEndian.Uint16(v)), Capabilities(binary.BigEndian.Uint16(v[2:]))
 		}
 	case tlvAddress:
