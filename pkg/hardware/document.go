@@ -1,7 +1,6 @@
 // Package hardware is the vocabulary of inventories: the document that the
 // inventory command prints, nodes send and the head keeps, version 1.
-// inventory.schema.json beside this file is its JSON Schema, docs/inventory.md
-// explains it.
+// Package schema has its JSON Schema, docs/inventory.md explains it.
 //
 // Rules that hold everywhere in it: a fact that is not known is absent. Sizes
 // are in bytes. Whatever is a member of a list has an id that stays the same

@@ -116,6 +116,11 @@ func (p *printer) memory(m *hardware.Memory) {
 		kind := words(d.Type, when(d.Form != "DIMM", d.Form), when(d.ECC, "ECC"))
 		rows = append(rows, []string{d.ID, size(d.Size), kind, speed, d.Vendor, d.Part, d.Serial, state, number(d.Ranks), d.Asset})
 	}
+	if m.Readings != nil {
+		for _, u := range m.Readings.Unplaced {
+			p.more("errors at "+u.ID, errors(u.ErrorCounts))
+		}
+	}
 	p.table("SLOT >SIZE TYPE SPEED ~MAKER PART SERIAL ERRORS RANKS ASSET", rows)
 }
 

@@ -13,6 +13,9 @@ func (p *printer) nics(list []hardware.NIC) {
 	}
 	var rows [][]string
 	for _, n := range list {
+		if n.Readings != nil && n.Current == "" {
+			n.Current = n.Readings.MAC
+		}
 		rows = append(rows, []string{n.Name, n.MAC, n.Driver, link(n), neighbour(n.Neighbour), when(n.MaxSpeed > 0, speed(n.MaxSpeed)), n.Media, n.Address, n.Current, n.Firmware, strings.Join(n.WOL, " ")})
 	}
 	p.section("NICs", count(len(list), "interface"))
@@ -50,7 +53,11 @@ func neighbour(n *hardware.Neighbour) string {
 	if name == "" {
 		name = n.Chassis
 	}
-	return words(name, n.Port, named("VLAN", number(n.VLAN)))
+	earlier := ""
+	if n.Readings != nil && n.Readings.Earlier {
+		earlier = "(at an earlier boot)"
+	}
+	return words(name, n.Port, named("VLAN", number(n.VLAN)), earlier)
 }
 
 func (p *printer) wireless(list []hardware.Radio) {
@@ -63,10 +70,10 @@ func (p *printer) wireless(list []hardware.Radio) {
 		if name == "" {
 			name = r.ID
 		}
-		rows = append(rows, []string{name, r.Class, driver(r.Driver, ""), ids(r.Vendor, r.Device), bands(r.Bands), r.MAC, strings.Join(r.Modes, " "), r.Domain, antennas(r.Antennas), r.Firmware})
+		rows = append(rows, []string{name, r.Class, driver(r.Driver, ""), ids(r.Vendor, r.Device), bands(r.Bands), r.MAC, strings.Join(r.Modes, " "), r.Domain, title(r.VendorName, r.DeviceName), antennas(r.Antennas), r.Firmware})
 	}
 	p.section("Wireless", count(len(list), "radio"))
-	p.table("NAME KIND DRIVER IDS ~BANDS MAC MODES DOMAIN ANTENNAS FIRMWARE", rows)
+	p.table("NAME KIND DRIVER IDS ~BANDS MAC MODES DOMAIN MODEL ANTENNAS FIRMWARE", rows)
 }
 
 func bands(list []hardware.Band) string {
