@@ -12,10 +12,12 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/jsonschema-go/jsonschema"
 	"golang.org/x/sys/unix"
 
 	"github.com/orbit-pxe/orbit/pkg/hardware"
 	"github.com/orbit-pxe/orbit/pkg/hardware/diff"
+	"github.com/orbit-pxe/orbit/pkg/hardware/schema"
 )
 
 // asCommand makes the test binary be the command.
@@ -88,6 +90,9 @@ func TestJSON(t *testing.T) {
 	if err := json.Unmarshal([]byte(out), &d); err != nil || d.Schema != hardware.Schema || code != 0 || errs != "" || d.Only != nil {
 		t.Errorf("--json printed %s\n%s (%v, code %d)", out, errs, err, code)
 	}
+	if err := valid([]byte(out)); err != nil {
+		t.Errorf("by the schema: %v\n%s", err, out)
+	}
 	out, _, code = command(t, "inventory", "--root", machine(t, "1", "eth1"), "--only", "system,nics", "--json")
 	if err := json.Unmarshal([]byte(out), &d); err != nil || code != 0 {
 		t.Fatal(err, code)
@@ -95,6 +100,23 @@ func TestJSON(t *testing.T) {
 	if diff := cmp.Diff([]string{"system", "nics"}, d.Only); diff != "" || d.System.Product != "Anvil" || len(d.NICs) != 1 || d.NICs[0].MAC != "52:54:00:00:00:01" {
 		t.Errorf("only a part: %s", out)
 	}
+}
+
+// valid checks a document against the schema.
+func valid(text []byte) error {
+	var s jsonschema.Schema
+	if err := json.Unmarshal([]byte(schema.JSON()), &s); err != nil {
+		return err
+	}
+	r, err := s.Resolve(nil)
+	if err != nil {
+		return err
+	}
+	var d any
+	if err := json.Unmarshal(text, &d); err != nil {
+		return err
+	}
+	return r.Validate(d)
 }
 
 func TestReport(t *testing.T) {

@@ -73,38 +73,48 @@ func (c Client) Find(ctx context.Context, name string) ([]string, error) {
 
 // do sends a request with an optional JSON body and reads an optional JSON reply.
 func (c Client) do(ctx context.Context, method, path string, body, into any) error {
+	data, _, err := c.ask(ctx, method, path, body)
+	if err != nil || into == nil {
+		return err
+	}
+	if err := json.Unmarshal(data, into); err != nil {
+		return fmt.Errorf("read answer of head: %w", err)
+	}
+	return nil
+}
+
+// ask is do for replies of any kind.
+func (c Client) ask(ctx context.Context, method, path string, body any) ([]byte, http.Header, error) {
 	var send io.Reader
 	if body != nil {
 		data, err := json.Marshal(body)
 		if err != nil {
-			return err
+			return nil, nil, err
 		}
 		send = bytes.NewReader(data)
 	}
 	req, err := http.NewRequestWithContext(ctx, method, strings.TrimRight(c.URL, "/")+path, send)
 	if err != nil {
-		return fmt.Errorf("head %s: %w", c.URL, err)
+		return nil, nil, fmt.Errorf("head %s: %w", c.URL, err)
 	}
 	if body != nil {
 		req.Header.Set("Content-Type", "application/json")
 	}
 	resp, err := c.HTTP.Do(req)
 	if err != nil {
-		return fmt.Errorf("ask head: %w (is orbitd serve running there? see --head)", err)
+		return nil, nil, fmt.Errorf("ask head: %w (is orbitd serve running there? see --head)", err)
 	}
 	defer resp.Body.Close()
-	data, err := io.ReadAll(io.LimitReader(resp.Body, 256<<20))
+	const most = 256 << 20 // bytes
+	data, err := io.ReadAll(io.LimitReader(resp.Body, most+1))
+	if err == nil && len(data) > most {
+		err = fmt.Errorf("it is longer than %d bytes", most)
+	}
 	if err != nil {
-		return fmt.Errorf("read answer of head: %w", err)
+		return nil, nil, fmt.Errorf("read answer of head: %w", err)
 	}
 	if resp.StatusCode >= 300 {
-		return fmt.Errorf("head refuses: %s", strings.TrimSpace(string(data)))
+		return nil, nil, fmt.Errorf("head refuses: %s", strings.TrimSpace(string(data)))
 	}
-	if into == nil {
-		return nil
-	}
-	if err := json.Unmarshal(data, into); err != nil {
-		return fmt.Errorf("read answer of head: %w", err)
-	}
-	return nil
+	return data, resp.Header, nil
 }
