@@ -3,10 +3,9 @@ package network
 import "strings"
 
 // details adds what the driver must be asked for, itself or through sysfs. It
-// may take long.
-func (c collector) details(p port) port {
-	h := c.host
-	readings := *p.Readings // the caller keeps its own
+// may take long; the caller's readings stay as they are.
+func (c collector) details(p port) *port {
+	h, readings := c.host, *p.Readings
 	p.Readings = &readings
 	if speed, ok := h.Int(p.dir + "speed"); ok && speed > 0 && speed < 1<<31 { // unknown is -1, as a signed number or not
 		readings.Speed = int(speed)
@@ -24,7 +23,7 @@ func (c collector) details(p port) port {
 	readings.Errors = count("rx_errors", "tx_errors")
 	readings.Dropped = count("rx_dropped", "tx_dropped")
 	if c.tool == nil {
-		return p
+		return &p
 	}
 	assigned, _ := h.Int(p.dir + "addr_assign_type")
 	p.addresses(c.tool.permanent(p.Name), h.Text(p.dir+"address"), int(assigned))
@@ -35,5 +34,5 @@ func (c collector) details(p port) port {
 	p.Firmware = strings.TrimSpace(firmware)
 	p.MaxSpeed, p.Media = c.tool.link(p.Name)
 	p.WOL, readings.WOL, p.err = c.tool.wol(p.Name)
-	return p
+	return &p
 }

@@ -13,12 +13,12 @@ import (
 
 // neighbours listens on the ports that have a carrier, by default for less than
 // the time that all of an inventory may take.
-func (c collector) neighbours(ctx context.Context, all []port) (map[int]hardware.Neighbour, error) {
+func (c collector) neighbours(ctx context.Context, all []*port) (map[int]hardware.Neighbour, error) {
 	const usual = 800 * time.Millisecond
 	if c.LLDP == 0 {
 		c.LLDP = usual
 	}
-	var ports []port
+	var ports []*port
 	for _, p := range all {
 		if p.Readings.Carrier && !p.infini && p.index > 0 {
 			ports = append(ports, p)
@@ -33,7 +33,7 @@ func (c collector) neighbours(ctx context.Context, all []port) (map[int]hardware
 }
 
 // listen is neighbours by LLDP.
-func listen(ctx context.Context, ports []port, o Options, h sysfs.Host) (map[int]hardware.Neighbour, error) {
+func listen(ctx context.Context, ports []*port, o Options, h sysfs.Host) (map[int]hardware.Neighbour, error) {
 	var all []lldp.Port
 	for _, p := range ports {
 		at := lldp.Port{Index: p.index, Name: p.Name}

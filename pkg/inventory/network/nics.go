@@ -45,7 +45,7 @@ type collector struct {
 	Options
 	host   sysfs.Host
 	tool   ethtool
-	listen func(context.Context, []port, Options, sysfs.Host) (map[int]hardware.Neighbour, error)
+	listen func(context.Context, []*port, Options, sysfs.Host) (map[int]hardware.Neighbour, error)
 }
 
 const netDir = "/sys/class/net/"
@@ -78,10 +78,11 @@ func (c collector) nics(ctx context.Context) ([]hardware.NIC, error) {
 	}
 	// Drivers are asked side by side, and while the cables are listened to. One
 	// that doesn't answer keeps its goroutine, which then has nobody to tell.
-	answers := make([]chan port, len(ports))
+	answers := make([]chan *port, len(ports))
 	for i, p := range ports {
-		answers[i] = make(chan port, 1)
-		go func() { answers[i] <- c.details(p) }()
+		answers[i] = make(chan *port, 1)
+		known := *p
+		go func() { answers[i] <- c.details(known) }()
 	}
 	neighbours, err := c.neighbours(ctx, ports)
 	errs := []error{err}
@@ -148,34 +149,36 @@ func (p port) id() string {
 }
 
 // ports finds the interfaces, with what the kernel knows by itself.
-func (c collector) ports() ([]port, error) {
+func (c collector) ports() ([]*port, error) {
 	names, err := c.host.List(netDir)
 	if err != nil {
 		return nil, fmt.Errorf("list network interfaces: %w", err)
 	}
-	var all []port
+	var all []*port
 	for _, name := range names {
-		if p, ok := c.port(name); ok {
+		if p := c.port(name); p != nil {
 			all = append(all, p)
 		}
 	}
-	slices.SortStableFunc(all, func(a, b port) int {
-		return cmp.Or(sysfs.Compare(a.path, b.path), a.Port-b.Port)
+	slices.SortFunc(all, func(a, b *port) int {
+		return cmp.Or(sysfs.Compare(a.path, b.path), a.Port-b.Port, sysfs.Compare(a.Name, b.Name))
 	})
 	return all, nil
 }
 
-func (c collector) port(name string) (p port, ok bool) {
+// port is an interface, nil if it has no hardware of its own.
+func (c collector) port(name string) *port {
 	h, dir := c.host, netDir+name+"/"
 	const ethernet, infiniband = 1, 32 // ARPHRD_*
 	kind, _ := h.Int(dir + "type")
 	if kind != ethernet && kind != infiniband || h.Has(dir+"phy80211") || h.Has(dir+"wireless") || h.Has(dir+"device/physfn") {
-		return port{}, false
+		return nil
 	}
-	p = port{dir: dir, infini: kind == infiniband}
-	if p.place, ok = placeOf(h, dir+"device"); !ok {
-		return port{}, false
+	at, ok := placeOf(h, dir+"device")
+	if !ok {
+		return nil
 	}
+	p := &port{place: at, dir: dir, infini: kind == infiniband}
 	number := func(path string) int {
 		n, _ := h.Int(path)
 		return int(max(n, 0))
@@ -189,7 +192,7 @@ func (c collector) port(name string) (p port, ok bool) {
 	carrier := h.Text(dir+"carrier") == "1"
 	p.Readings = &hardware.NICReadings{Up: number(dir+"flags")&up != 0, Carrier: carrier, MTU: number(dir + "mtu")}
 	p.addresses("", h.Text(dir+"address"), number(dir+"addr_assign_type"))
-	return p, true
+	return p
 }
 
 // addresses sorts out which one the card was made with. A random one (assigned

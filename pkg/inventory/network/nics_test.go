@@ -90,7 +90,7 @@ func driver(t *testing.T) ethtool {
 func TestAskedNICs(t *testing.T) {
 	c := collector{host: plant(t, server()), tool: driver(t)}
 	c.Boot = "a0:36:9f:00:00:01"
-	c.listen = func(ctx context.Context, ports []port, o Options, h sysfs.Host) (map[int]hardware.Neighbour, error) {
+	c.listen = func(ctx context.Context, ports []*port, o Options, h sysfs.Host) (map[int]hardware.Neighbour, error) {
 		if len(ports) != 1 || ports[0].Name != "eth7" {
 			t.Errorf("listened on %+v", ports)
 		}

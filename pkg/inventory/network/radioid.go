@@ -14,13 +14,13 @@ const (
 )
 
 // cards are the radios among PCI functions.
-func (s survey) cards() ([]radio, error) {
+func (s survey) cards() ([]*radio, error) {
 	const dir = "/sys/bus/pci/devices/"
 	names, err := s.host.List(dir)
 	if err != nil {
 		return nil, fmt.Errorf("list PCI devices: %w", err)
 	}
-	var all []radio
+	var all []*radio
 	for _, name := range names {
 		class := cardClass(s.host.Hex(dir+name+"/class"), s.digits(dir+name+"/vendor"))
 		if class == "" {
@@ -66,7 +66,7 @@ func cardClass(class, vendor string) string {
 }
 
 // sticks are the radios among USB devices.
-func (s survey) sticks() ([]radio, error) {
+func (s survey) sticks() ([]*radio, error) {
 	const dir = "/sys/bus/usb/devices/"
 	names, err := s.host.List(dir)
 	if err != nil {
@@ -78,7 +78,7 @@ func (s survey) sticks() ([]radio, error) {
 			interfaces[device] = append(interfaces[device], name)
 		}
 	}
-	var all []radio
+	var all []*radio
 	for _, name := range names {
 		p, ok := placeOf(s.host, dir+name)
 		if !ok || strings.Contains(name, ":") {
@@ -90,9 +90,9 @@ func (s survey) sticks() ([]radio, error) {
 			classes = append(classes, s.host.Hex(i+"/bInterfaceClass")+s.host.Hex(i+"/bInterfaceSubClass")+s.host.Hex(i+"/bInterfaceProtocol"))
 			drivers = append(drivers, s.host.Base(i+"/driver"))
 		}
-		r := s.at(p, "")
-		for _, r.Class = range stickClasses(r.Vendor, r.Device, classes, drivers) {
-			r.Driver = ""
+		ids := s.at(p, "")
+		for _, kind := range stickClasses(ids.Vendor, ids.Device, classes, drivers) {
+			r := s.at(p, kind)
 			for i, class := range classes {
 				if (class == bluetoothClass) == (r.Class == bluetooth) && drivers[i] != "" {
 					r.Driver = drivers[i]

@@ -47,15 +47,15 @@ func (s survey) radios(ctx context.Context) ([]hardware.Radio, error) {
 	errs = append(errs, err, failed)
 	sticks, err := s.sticks()
 	errs = append(errs, err)
-	all := append(phys, hcis...)
+	all := slices.Concat(phys, hcis)
 	for _, r := range append(cards, sticks...) {
-		if !slices.ContainsFunc(all, func(p radio) bool {
+		if !slices.ContainsFunc(all, func(p *radio) bool {
 			return p.Class == r.Class && p.Bus == r.Bus && p.Address == r.Address && p.Name != ""
 		}) {
 			all = append(all, r)
 		}
 	}
-	slices.SortStableFunc(all, func(a, b radio) int {
+	slices.SortFunc(all, func(a, b *radio) int {
 		return cmp.Or(sysfs.Compare(a.where.path, b.where.path), -strings.Compare(a.Class, b.Class), sysfs.Compare(a.Name, b.Name))
 	})
 	ids := map[string]bool{}
@@ -72,12 +72,12 @@ func (s survey) radios(ctx context.Context) ([]hardware.Radio, error) {
 }
 
 // driven are the radios that have a driver, of a class in sysfs.
-func (s survey) driven(dir, class string) ([]radio, error) {
+func (s survey) driven(dir, class string) ([]*radio, error) {
 	names, err := s.host.List(dir)
 	if err != nil {
 		return nil, fmt.Errorf("list radios: %w", err)
 	}
-	var all []radio
+	var all []*radio
 	for _, name := range names {
 		p, ok := placeOf(s.host, dir+name+"/device")
 		if !ok || strings.Contains(name, ":") { // hci0:1 is a connection
@@ -93,7 +93,7 @@ func (s survey) driven(dir, class string) ([]radio, error) {
 
 // abilities adds what the kernel tells of radios when it is asked. A driver may
 // let that wait.
-func (s survey) abilities(ctx context.Context, all []radio) error {
+func (s survey) abilities(ctx context.Context, all []*radio) error {
 	if s.dump == nil || len(all) == 0 {
 		return nil
 	}
@@ -103,12 +103,10 @@ func (s survey) abilities(ctx context.Context, all []radio) error {
 		err      error
 	}
 	done := make(chan answer, 1)
-	places := make([]radio, len(all))
-	copy(places, all)
 	go func() {
 		var a answer
 		a.phys, a.err = s.dump()
-		for _, r := range places {
+		for _, r := range all {
 			a.firmware = append(a.firmware, s.firmware(r))
 		}
 		done <- a
@@ -130,7 +128,7 @@ func (s survey) abilities(ctx context.Context, all []radio) error {
 }
 
 // firmware is what the driver says of an interface of the radio's.
-func (s survey) firmware(r radio) string {
+func (s survey) firmware(r *radio) string {
 	names, _ := s.host.List(r.where.path + "/net")
 	for _, name := range names {
 		if s.tool != nil && s.host.Base(r.where.path+"/net/"+name+"/phy80211") == r.Name {
@@ -142,12 +140,12 @@ func (s survey) firmware(r radio) string {
 }
 
 // at begins a radio at a place.
-func (s survey) at(p place, class string) radio {
+func (s survey) at(p place, class string) *radio {
 	vendor, device := p.dir+"/vendor", p.dir+"/device"
 	if p.bus == "usb" {
 		vendor, device = p.dir+"/idVendor", p.dir+"/idProduct"
 	}
-	return radio{hardware.Radio{
+	return &radio{hardware.Radio{
 		Bus: p.bus, Address: p.address, Class: class, Vendor: s.digits(vendor), Device: s.digits(device),
 	}, p}
 }
