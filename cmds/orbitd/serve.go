@@ -57,6 +57,7 @@ func serveConfig(stderr io.Writer, args []string) (c head.Config, level slog.Lev
 	idle := flags.String("idle", "local", "what nodes without a job do: `local` (boot their disk) or wait (boot Orbit and wait for a job)")
 	console := flags.String("console", "tty0 ttyS0,115200", "consoles of Orbit's kernel, `list` separated by spaces, the main one last")
 	flags.StringVar(&c.Append, "append", "", "further `words` for the command line of Orbit's kernel")
+	onChange := hardwareFlags(flags, &c)
 	multicastFlags(flags, &c)
 	verbose := flags.Bool("v", false, "log details")
 
@@ -73,6 +74,8 @@ func serveConfig(stderr io.Writer, args []string) (c head.Config, level slog.Lev
 		err = usageError{fmt.Errorf("--uefi-loader %q: want %s or %s", c.Loader, boot.SnpEFI, boot.IPXEEFI)}
 	case c.Lease < 2*time.Minute:
 		err = usageError{errors.New("--lease: want at least 2m")}
+	case *onChange != "report" && *onChange != "hold":
+		err = usageError{fmt.Errorf("--on-change %q: want report or hold", *onChange)}
 	case c.Proxy && c.NoDHCP:
 		err = usageError{errors.New("--proxy and --no-dhcp exclude each other")}
 	default:
@@ -82,6 +85,7 @@ func serveConfig(stderr io.Writer, args []string) (c head.Config, level slog.Lev
 		c.HTTPPort = 8080
 	}
 	c.Wait = *idle == "wait"
+	c.Hardware.Hold = *onChange == "hold"
 	c.Consoles = strings.Fields(*console)
 	if *verbose {
 		level = slog.LevelDebug

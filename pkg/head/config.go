@@ -4,7 +4,7 @@
 //	DIR/images/     disk images, NAME and NAME.sha256
 //	DIR/artifacts/  vmlinuz, initramfs, orbit.efi, ... as "make artifacts" makes them
 //	DIR/ipxe/       undionly.kpxe, ipxe.efi, snponly.efi where the system's are not wanted
-//	DIR/state/      leases.json, nodes/MAC.json
+//	DIR/state/      leases.json, nodes/MAC.json, inventory/MAC/
 package head
 
 import (
@@ -16,6 +16,7 @@ import (
 
 	"github.com/orbit-pxe/orbit/pkg/head/boot"
 	"github.com/orbit-pxe/orbit/pkg/head/dhcp"
+	"github.com/orbit-pxe/orbit/pkg/head/hardware"
 	"github.com/orbit-pxe/orbit/pkg/head/sessions"
 )
 
@@ -43,6 +44,8 @@ type Config struct {
 
 	Multicast   sessions.Options // Name and Log are set here
 	NoMulticast bool             // images go by HTTP only
+
+	Hardware hardware.Policy // what counts as a change of a node, and what follows
 
 	Frisbee        netip.AddrPort // of a master server for frisbee's clients; port 0: none. The zero address is that of Interface
 	FrisbeeUploads bool           // it takes new images
@@ -85,6 +88,17 @@ func (c Config) networks(own netip.Prefix) ([]dhcp.Network, error) {
 	n, err := dhcp.DefaultNetwork(own)
 	n.Router = c.Router
 	return append([]dhcp.Network{n}, list...), err
+}
+
+// hostNames are the names of reservations, by node.
+func (c Config) hostNames() map[string]string {
+	names := map[string]string{}
+	for _, r := range c.Reservations {
+		if r.Name != "" {
+			names[r.MAC] = r.Name
+		}
+	}
+	return names
 }
 
 // prefixes are the subnets that the head serves.

@@ -17,10 +17,12 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/orbit-pxe/orbit/pkg/api"
 	"github.com/orbit-pxe/orbit/pkg/frisbee/master"
 	"github.com/orbit-pxe/orbit/pkg/head/boot"
 	"github.com/orbit-pxe/orbit/pkg/head/dhcp"
 	"github.com/orbit-pxe/orbit/pkg/head/emulab"
+	"github.com/orbit-pxe/orbit/pkg/head/hardware"
 	"github.com/orbit-pxe/orbit/pkg/head/images"
 	"github.com/orbit-pxe/orbit/pkg/head/node"
 	"github.com/orbit-pxe/orbit/pkg/head/ra"
@@ -102,6 +104,9 @@ func (h *Head) open(c Config) (err error) {
 	if h.site.Nodes, err = node.Open(c.state("nodes"), h.log); err != nil {
 		return err
 	}
+	if err := h.openInventory(c); err != nil {
+		return err
+	}
 	if h.site.Images, err = images.OpenOrbit(filepath.Join(c.Dir, "images"), images.Options{}); err != nil || c.NoMulticast {
 		return err
 	}
@@ -110,6 +115,20 @@ func (h *Head) open(c Config) (err error) {
 	h.rooms, err = sessions.New(o)
 	h.site.Sessions = h.rooms
 	return err
+}
+
+// openInventory reads what nodes are made of, and has their jobs pass by that.
+func (h *Head) openInventory(c Config) error {
+	store, err := hardware.Open(c.state("inventory"), hardware.Options{Policy: c.Hardware, Log: h.log})
+	if err != nil {
+		return err
+	}
+	h.site.Inventory, h.site.Names = store, hardware.SystemNames(h.log)
+	h.site.Domain, h.site.HostNames = c.Domain, c.hostNames()
+	h.site.Nodes.Guard(func(id string, hello api.Hello, up time.Time) string {
+		return store.Gate(id, hello.Boot, up, time.Now())
+	})
+	return nil
 }
 
 func (h *Head) listenHTTP(own netip.Addr, port uint16) error {

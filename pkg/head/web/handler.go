@@ -13,7 +13,9 @@ import (
 	"time"
 
 	"github.com/orbit-pxe/orbit/pkg/frisbee/wire"
+	"github.com/orbit-pxe/orbit/pkg/hardware/query"
 	"github.com/orbit-pxe/orbit/pkg/head/boot"
+	inventories "github.com/orbit-pxe/orbit/pkg/head/hardware"
 	"github.com/orbit-pxe/orbit/pkg/head/images"
 	"github.com/orbit-pxe/orbit/pkg/head/node"
 	"github.com/orbit-pxe/orbit/pkg/head/sessions"
@@ -23,12 +25,16 @@ import (
 type Site struct {
 	Nodes     *node.Registry
 	Images    *images.Store
-	Sessions  *sessions.Table // nil: images go by HTTP only
+	Sessions  *sessions.Table    // nil: images go by HTTP only
+	Inventory *inventories.Store // nil: none are kept
+	Names     *inventories.Names // nil: inventories go out as they came
 	Files     boot.Files
-	Artifacts string   // directory
-	Consoles  []string // of Orbit's kernel, in order
-	Append    string   // further words for Orbit's kernel
-	Wait      bool     // nodes without a job boot Orbit and wait instead of going to their disk
+	Artifacts string            // directory
+	Consoles  []string          // of Orbit's kernel, in order
+	Append    string            // further words for Orbit's kernel
+	Wait      bool              // nodes without a job boot Orbit and wait instead of going to their disk
+	Domain    string            // of the nodes' names
+	HostNames map[string]string // of nodes, by ID
 	Log       *slog.Logger
 
 	beat time.Duration // between signs of life while an upload is checked; 0 is a good one
@@ -60,6 +66,14 @@ func (s *Site) Handler() http.Handler {
 	mux.HandleFunc("GET /v1/nodes/{node}/job", s.withNode(s.nextJob))
 	mux.HandleFunc("POST /v1/nodes/{node}/events", s.withNode(s.events))
 	mux.HandleFunc("POST /v1/nodes/{node}/result", s.withNode(s.result))
+
+	mux.HandleFunc("POST /v1/nodes/{node}/inventory", s.withInventory(s.takeInventory))
+	mux.HandleFunc("GET /v1/nodes/{node}/inventory", s.withInventory(s.getInventory))
+	mux.HandleFunc("GET /v1/nodes/{node}/inventory/history", s.withInventory(s.history))
+	mux.HandleFunc("GET /v1/nodes/{node}/inventory/diff", s.withInventory(s.inventoryDiff))
+	mux.HandleFunc("POST /v1/nodes/{node}/inventory/accept", s.withInventory(s.accept))
+	mux.HandleFunc("GET /v1/inventory", s.listInventories)
+	s.omf(mux)
 
 	mux.HandleFunc("GET /v1/multicast", s.listSessions)
 	mux.HandleFunc("POST /v1/multicast", s.join)
@@ -98,17 +112,20 @@ func refuse(w http.ResponseWriter, err error) {
 		full    *sessions.FullError
 		network *sessions.NetworkError
 		size    *wire.SizeError
+		bad     *inventories.DocumentError
+		syntax  *query.SyntaxError
 	)
 	status := http.StatusInternalServerError
 	switch {
 	case errors.As(err, &tooLong), errors.As(err, &limit):
 		status = http.StatusRequestEntityTooLarge
-	case errors.Is(err, os.ErrNotExist), errors.Is(err, node.ErrUnknown), errors.Is(err, images.ErrUnknown):
+	case errors.Is(err, os.ErrNotExist), errors.Is(err, node.ErrUnknown), errors.Is(err, images.ErrUnknown),
+		errors.Is(err, inventories.ErrNone), errors.Is(err, inventories.ErrNoVersion), errors.Is(err, errNoInventory):
 		status = http.StatusNotFound
-	case errors.Is(err, images.ErrBusy), errors.Is(err, node.ErrStale), errors.Is(err, errOther):
+	case errors.Is(err, images.ErrBusy), errors.Is(err, node.ErrStale), errors.Is(err, errOther), errors.Is(err, inventories.ErrOtherBoot):
 		status = http.StatusConflict
 	case errors.As(err, &name), errors.As(err, &digest), errors.As(err, &length),
-		errors.Is(err, images.ErrComplete), errors.Is(err, errRequest):
+		errors.Is(err, images.ErrComplete), errors.Is(err, errRequest), errors.As(err, &bad), errors.As(err, &syntax):
 		status = http.StatusBadRequest
 	case errors.As(err, &space):
 		status = http.StatusInsufficientStorage

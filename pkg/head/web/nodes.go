@@ -37,7 +37,23 @@ func (s *Site) withNode(serve func(w http.ResponseWriter, r *http.Request, id st
 	}
 }
 
-func (s *Site) listNodes(w http.ResponseWriter, r *http.Request) { reply(w, s.Nodes.List()) }
+// listNodes lists all nodes, or those that a query holds for.
+func (s *Site) listNodes(w http.ResponseWriter, r *http.Request) {
+	if r.FormValue("select") == "" {
+		reply(w, s.Nodes.List())
+		return
+	}
+	found, err := s.selected(r.FormValue("select"))
+	if err != nil {
+		refuse(w, err)
+		return
+	}
+	list := []api.Node{}
+	for _, f := range found {
+		list = append(list, f.node)
+	}
+	reply(w, list)
+}
 
 func (s *Site) getNode(w http.ResponseWriter, r *http.Request, id string) {
 	n, err := s.Nodes.Get(id)

@@ -1,0 +1,379 @@
+package web
+
+import (
+	"encoding/csv"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/orbit-pxe/orbit/pkg/api"
+	"github.com/orbit-pxe/orbit/pkg/hardware"
+	inventories "github.com/orbit-pxe/orbit/pkg/head/hardware"
+)
+
+const mac2 = "52:54:00:00:00:02"
+
+// keeper is a head that keeps inventories in dir, as head.Listen makes it.
+func keeper(t *testing.T, dir string, hold bool) (*Site, *httptest.Server) {
+	t.Helper()
+	s, server := head(t, dir)
+	store, err := inventories.Open(filepath.Join(dir, "inventory"), inventories.Options{
+		Policy: inventories.Policy{Hold: hold, Ignore: inventories.DefaultIgnore(), Report: inventories.DefaultReport()},
+		Log:    slog.New(slog.DiscardHandler),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Inventory = store
+	s.HostNames = map[string]string{mac: "node1-2"}
+	s.Nodes.Guard(func(id string, h api.Hello, up time.Time) string { return store.Gate(id, h.Boot, up, time.Now()) })
+	return s, server
+}
+
+func ptr[T any](v T) *T { return &v }
+
+// machineOf is what the node of a MAC address says it is made of in a boot.
+func machineOf(t testing.TB, mac, boot string, changes ...func(*hardware.Document)) string {
+	t.Helper()
+	d := hardware.Document{
+		Schema: hardware.Schema, ID: "u-" + mac,
+		System: &hardware.System{Vendor: "Dell Inc.", Product: "PowerEdge R430", Serial: "=HYPERLINK(\"x\")"},
+		BMC:    &hardware.BMC{Address: "10.0.0.99"},
+		Memory: &hardware.Memory{Total: 32 << 30, Modules: []hardware.DIMM{{ID: "A1", Size: 16 << 30}, {ID: "A2", Size: 16 << 30}}},
+		Disks:  []hardware.Disk{{ID: "d1", Name: "sda", Size: 1 << 40, Model: "He said \"8\", twice"}, {ID: "d2", Name: "sdb", Size: 480e9}},
+		NICs: []hardware.NIC{{ID: mac, Name: "eth0", MAC: mac, Driver: "igb", Neighbour: &hardware.Neighbour{Switch: "sw1", Address: "10.9.9.9", Port: "ge-0/0/1"}},
+			{ID: "52:54:00:00:0f:ff", Name: "eth1", MAC: "52:54:00:00:0f:ff", Driver: "ice"}},
+		Readings: &hardware.Taken{Boot: boot},
+	}
+	for _, c := range changes {
+		c(&d)
+	}
+	text, err := json.Marshal(d)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+func lostDIMM(d *hardware.Document) { d.Memory.Modules = d.Memory.Modules[:1] }
+
+func greet(t *testing.T, server *httptest.Server, mac, boot string) (int, string) {
+	t.Helper()
+	text, err := json.Marshal(api.Hello{MAC: mac, MACs: []string{mac, "52:54:00:00:0f:" + mac[15:]}, Address: "10.0.0.1" + mac[16:], Boot: boot, Serial: "S" + mac[16:],
+		Disks: []api.Disk{{Path: "/dev/sda", Size: 1 << 40, Bus: "usb"}, {Path: "/dev/nvme0n1", Size: 1 << 40}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	status, body, _ := call(t, "POST", server.URL+"/v1/nodes/"+mac+"/hello", string(text))
+	return status, body
+}
+
+func send(t *testing.T, server *httptest.Server, mac, document string) {
+	t.Helper()
+	if status, body, _ := call(t, "POST", server.URL+"/v1/nodes/"+mac+"/inventory", document, "Content-Type", "application/json"); status != 204 {
+		t.Fatalf("inventory of %s: %d %s", mac, status, body)
+	}
+}
+
+// fetch gets JSON.
+func fetch[T any](t *testing.T, url string) (value T) {
+	t.Helper()
+	status, body, _ := call(t, "GET", url, "")
+	if err := json.Unmarshal([]byte(body), &value); err != nil || status != 200 {
+		t.Fatalf("%s: %d %s (%v)", url, status, body, err)
+	}
+	return value
+}
+
+func TestInventory(t *testing.T) {
+	dir := t.TempDir()
+	_, server := keeper(t, dir, false)
+	at := server.URL + "/v1/nodes/" + mac + "/inventory"
+	if status, body, _ := call(t, "POST", at, machineOf(t, mac, "b1")); status != 404 {
+		t.Errorf("of a node that never said hello: %d %s", status, body)
+	}
+	greet(t, server, mac, "b1")
+	if status, body, _ := call(t, "GET", at, ""); status != 404 || !strings.Contains(body, "no inventory") {
+		t.Errorf("before it came: %d %s", status, body)
+	}
+	for want, text := range map[int]string{400: `{"schema":"x/1"}`, 413: strings.Repeat(" ", maxBody+1), 409: `{"schema":"orbit-inventory/1","only":["nics"]}`} {
+		if status, body, _ := call(t, "POST", at, text); status != want {
+			t.Errorf("%.40s: %d %s, want %d", text, status, body, want)
+		}
+	}
+	if status, _, _ := call(t, "POST", at, machineOf(t, mac, "b1"), "Content-Type", "text/plain"); status != 415 {
+		t.Errorf("as text: %d", status)
+	}
+	send(t, server, "52:54:00:00:0f:01", strings.Replace(machineOf(t, mac, "b1"), `"system":`, `"novel":[1,{"a":null}],"system":`, 1)) // by another interface
+	send(t, server, mac, machineOf(t, mac, "b2", lostDIMM))
+
+	for _, restarted := range []bool{false, true} {
+		if restarted {
+			_, server = keeper(t, dir, false)
+			at = server.URL + "/v1/nodes/525400000001/inventory"
+		}
+		status, body, h := call(t, "GET", at, "")
+		if status != 200 || h.Get(versionHeader) != "2" || strings.Contains(body, "A2") || h.Get("Last-Modified") == "" {
+			t.Errorf("latest: %d %v %s", status, h, body)
+		}
+		status, body, h = call(t, "GET", at+"?at=1", "")
+		if status != 200 || h.Get(versionHeader) != "1" || !strings.Contains(body, "A2") || !strings.Contains(strings.Join(strings.Fields(body), ""), `"novel":[1,{"a":null}]`) {
+			t.Errorf("first: %d %v %s", status, h, body)
+		}
+		for _, word := range []string{"7", "soon", "../1"} {
+			if status, _, _ := call(t, "GET", at+"?at="+word, ""); status != 404 {
+				t.Errorf("at %s: %d", word, status)
+			}
+		}
+		list := fetch[[]entry](t, at+"/history")
+		if len(list) != 2 || list[0].Number != 2 || !cmp.Equal(list[0].Text, []string{"memory.modules[A2]: gone (16 GiB)", "novel: was 1 {\"a\":null}, is not known now"}) || list[1].Document != nil {
+			t.Errorf("history: %+v", list)
+		}
+		if list := fetch[[]entry](t, at+"/history?most=1"); len(list) != 1 {
+			t.Errorf("last of the history: %+v", list)
+		}
+		d := fetch[comparison](t, at+"/diff?from=2&to=1")
+		if d.From.Number != 2 || d.To.Number != 1 || len(d.Changes) != 2 || d.Text[0] != "memory.modules[A2]: new (16 GiB)" {
+			t.Errorf("difference: %+v", d)
+		}
+		if d := fetch[comparison](t, at+"/diff?to=1"); len(d.Changes) != 0 || d.Changes == nil || d.Text == nil {
+			t.Errorf("difference of the first: %+v", d)
+		}
+	}
+	if status, _, _ := call(t, "GET", at+"/history?most=x", ""); status != 400 {
+		t.Errorf("most=x: %d", status)
+	}
+	none, bare := head(t, t.TempDir())
+	none.Nodes.Hello(mac, api.Hello{}, time.Now())
+	for _, path := range []string{"/v1/inventory", "/v1/nodes/" + mac + "/inventory"} {
+		if status, body, _ := call(t, "GET", bare.URL+path, ""); status != 404 || !strings.Contains(body, "keeps no inventories") {
+			t.Errorf("%s of a head without: %d %s", path, status, body)
+		}
+	}
+}
+
+// With a policy to hold, a job waits for the inventory of the boot, and for
+// somebody to accept what has changed.
+func TestHold(t *testing.T) {
+	dir := t.TempDir()
+	s, server := keeper(t, dir, true)
+	order := func() {
+		t.Helper()
+		if status, body, _ := call(t, "PUT", server.URL+"/v1/nodes/"+mac+"/job", `{"kind":"shell"}`); status != 200 {
+			t.Fatalf("assign: %d %s", status, body)
+		}
+	}
+	poll := func() <-chan int {
+		got := make(chan int, 1)
+		go func() {
+			resp, err := http.Get(server.URL + "/v1/nodes/" + mac + "/job?wait=30s")
+			if err != nil {
+				got <- 0
+				return
+			}
+			resp.Body.Close()
+			got <- resp.StatusCode
+		}()
+		return got
+	}
+	held := func() string { t.Helper(); return fetch[api.Node](t, server.URL+"/v1/nodes/"+mac).Held }
+
+	order()
+	if status, body := greet(t, server, mac, "b1"); status != 204 {
+		t.Fatalf("hello before the inventory: %d %s", status, body)
+	}
+	if why := held(); !strings.Contains(why, "waiting for the inventory") {
+		t.Errorf("held because of %q", why)
+	}
+	got := poll()
+	send(t, server, mac, machineOf(t, mac, "b1"))
+	if status := <-got; status != 200 {
+		t.Errorf("after the inventory: %d", status)
+	}
+	if why := held(); why != "" {
+		t.Errorf("then held: %q", why)
+	}
+
+	// The next boot lacks a DIMM.
+	order()
+	greet(t, server, mac, "b2")
+	send(t, server, mac, machineOf(t, mac, "b2", lostDIMM))
+	if status, body, _ := call(t, "GET", server.URL+"/v1/nodes/"+mac+"/job?wait=0s", ""); status != 204 {
+		t.Errorf("with a DIMM less: %d %s", status, body)
+	}
+	if why := held(); !strings.Contains(why, "memory.modules[A2]: gone") {
+		t.Errorf("held because of %q", why)
+	}
+	s, server = keeper(t, dir, true) // restarted
+	if status, body := greet(t, server, mac, "b2"); status != 204 {
+		t.Errorf("after a restart: %d %s", status, body)
+	}
+	got = poll()
+	accept := server.URL + "/v1/nodes/" + mac + "/inventory/accept"
+	if status, body, _ := call(t, "POST", accept, "", "Origin", "http://evil.example"); status != 400 {
+		t.Errorf("accepted by another site's page: %d %s", status, body)
+	}
+	if status, body, _ := call(t, "POST", accept, "", "Origin", server.URL); status != 200 || !strings.Contains(body, `"number": 2`) {
+		t.Errorf("accept: %d %s", status, body)
+	}
+	if status := <-got; status != 200 {
+		t.Errorf("after that: %d", status)
+	}
+	if status, _, _ := call(t, "POST", server.URL+"/v1/nodes/"+mac2+"/inventory/accept", ""); status != 404 {
+		t.Errorf("accept of an unknown node: %d", status)
+	}
+	if n := s.Inventory.Differs(mac); n != "" {
+		t.Errorf("differs: %s", n)
+	}
+
+	// A node that sends none is held for all time, and one can see why.
+	order()
+	greet(t, server, mac, "b3")
+	if got := fetch[[]api.Node](t, server.URL+"/v1/nodes?select="+url.QueryEscape(`node.held =~ "waiting"`)); len(got) != 1 {
+		t.Errorf("held nodes: %+v", got)
+	}
+}
+
+func TestSelect(t *testing.T) {
+	s, server := keeper(t, t.TempDir(), false)
+	for i := 1; i <= 4; i++ {
+		greet(t, server, fmt.Sprintf("52:54:00:00:00:%02x", i), "b1")
+	}
+	send(t, server, mac, machineOf(t, mac, "b1"))
+	send(t, server, mac2, machineOf(t, mac2, "b1", func(d *hardware.Document) {
+		d.Disks, d.GPUs = d.Disks[1:], []hardware.GPU{{ID: "0000:01:00.0", Vendor: "10de", Device: "2204"}}
+		d.Disks[0].Readings = &hardware.DiskReadings{Healthy: ptr(false)}
+	}))
+	call(t, "PUT", server.URL+"/v1/nodes/52:54:00:00:00:04/job", `{"kind":"shell"}`)
+	s.Domain = "grid.example"
+	for text, want := range map[string][]string{
+		"":                                      {"1", "2", "3", "4"},
+		`disks.size>=1TB && nics.driver=="ice"`: {"1"},
+		`disks[size>=1TB && !rotational]`:       {"1"},
+		`count(disks)==1`:                       {"2"},
+		`gpus`:                                  {"2"},
+		`!system`:                               {"3", "4"},
+		`node.address=="10.0.0.13"`:             {"3"},
+		`node.job.state=="assigned"`:            {"4"},
+		`node.name=~"^node1-"`:                  {"1"},
+		`node.disks.bus=="usb"`:                 {"1", "2", "3", "4"},
+		`disks.size>100PB`:                      {},
+	} {
+		got := []string{}
+		for _, n := range fetch[[]api.Node](t, server.URL+"/v1/nodes?select="+url.QueryEscape(text)) {
+			got = append(got, n.ID[16:])
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("nodes of %s (-want +got):\n%s", text, diff)
+		}
+		var listed []string
+		for _, m := range fetch[[]machine](t, server.URL+"/v1/inventory?select="+url.QueryEscape(text)) {
+			listed = append(listed, m.Node[16:])
+		}
+		if strings.Join(listed, "") != strings.Join(want, "") {
+			t.Errorf("inventories of %s: %v, want %v", text, listed, want)
+		}
+	}
+	for _, path := range []string{"/v1/nodes?select=disks.sise", "/v1/inventory?select=%26%26", "/v1/inventory?columns=a..b", "/v1/inventory?columns=colour", "/v1/inventory?format=xml"} {
+		if status, body, _ := call(t, "GET", server.URL+path, ""); status != 400 {
+			t.Errorf("%s: %d %s", path, status, body)
+		}
+	}
+	all := fetch[[]machine](t, server.URL+"/v1/inventory")
+	if all[0].Name != "node1-2" || all[0].Version != 1 || all[0].Document["id"] != "u-"+mac || all[0].Document["node"] != nil ||
+		len(all[1].Warnings) != 1 || all[2].Document != nil || all[2].Version != 0 {
+		t.Errorf("list: %+v", all)
+	}
+	rows := fetch[[]map[string][]any](t, server.URL+"/v1/inventory?columns=node.id,disks.size,count(disks)&select=system")
+	want := []map[string][]any{
+		{"node.id": {mac}, "disks.size": {float64(1 << 40), 480e9}, "count(disks)": {2.0}},
+		{"node.id": {mac2}, "disks.size": {480e9}, "count(disks)": {1.0}},
+	}
+	if diff := cmp.Diff(want, rows); diff != "" {
+		t.Errorf("columns (-want +got):\n%s", diff)
+	}
+}
+
+func TestCSV(t *testing.T) {
+	_, server := keeper(t, t.TempDir(), false)
+	greet(t, server, mac, "b1")
+	greet(t, server, mac2, "b1")
+	send(t, server, mac, machineOf(t, mac, "b1"))
+	status, body, h := call(t, "GET", server.URL+"/v1/inventory?format=csv&columns=node.id,disks.model,disks.size,system.serial", "")
+	want := "node.id,disks.model,disks.size,system.serial\r\n" +
+		mac + `,"He said ""8"", twice",1099511627776;480000000000,"'=HYPERLINK(""x"")"` + "\r\n" +
+		mac2 + ",,,\r\n"
+	if status != 200 || body != want || !strings.HasPrefix(h.Get("Content-Type"), "text/csv") {
+		t.Errorf("csv: %d %v\n%s\nwant\n%s", status, h, body, want)
+	}
+	_, body, _ = call(t, "GET", server.URL+"/v1/inventory?format=csv", "")
+	rows, err := csv.NewReader(strings.NewReader(body)).ReadAll()
+	if err != nil || len(rows) != 3 || len(rows[1]) != len(rows[0]) || rows[1][0] != mac {
+		t.Errorf("default columns: %v, %v", rows, err)
+	}
+	for text, want := range map[string]string{
+		"": "", "-5": "-5", "-5.2": "-5.2", "=1": "'=1", "+x": "'+x", "@x": "'@x", "-x": "'-x", "\tx": "'\tx", "a=b": "a=b", "-1;-2": "'-1;-2",
+	} {
+		if got := cell(text); got != want {
+			t.Errorf("cell %q: %q, want %q", text, got, want)
+		}
+	}
+}
+
+func TestManyNodesSendAtOnce(t *testing.T) {
+	_, server := keeper(t, t.TempDir(), true)
+	var wait sync.WaitGroup
+	for i := range 20 {
+		mac := fmt.Sprintf("52:54:00:00:01:%02x", i)
+		wait.Go(func() {
+			post := func(path, body string) int {
+				resp, err := http.Post(server.URL+"/v1/nodes/"+mac+path, "application/json", strings.NewReader(body))
+				if err != nil {
+					t.Error(err)
+					return 0
+				}
+				resp.Body.Close()
+				return resp.StatusCode
+			}
+			req, err := http.NewRequest("PUT", server.URL+"/v1/nodes/"+mac+"/job", strings.NewReader(`{"kind":"shell"}`))
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			if resp, err := http.DefaultClient.Do(req); err != nil || resp.StatusCode != 200 {
+				t.Error(err, resp)
+			}
+			if status := post("/hello", `{"mac":"`+mac+`","boot":"b"}`); status != 204 {
+				t.Errorf("hello: %d", status)
+			}
+			poll := make(chan int, 1)
+			go func() {
+				resp, err := http.Get(server.URL + "/v1/nodes/" + mac + "/job?wait=60s")
+				if err != nil {
+					poll <- 0
+					return
+				}
+				resp.Body.Close()
+				poll <- resp.StatusCode
+			}()
+			if status := post("/inventory", machineOf(t, mac, "b")); status != 204 {
+				t.Errorf("inventory: %d", status)
+			}
+			http.Get(server.URL + "/v1/inventory?format=csv")
+			if status := <-poll; status != 200 {
+				t.Errorf("%s: job %d", mac, status)
+			}
+		})
+	}
+	wait.Wait()
+}
