@@ -5,9 +5,9 @@ import (
 	"sync"
 )
 
-// workers is how many read files at a time: reading sysfs is mostly waiting for
-// devices, and never for many CPUs.
-const workers = 8
+// workers is how many read files at a time. Some files make the kernel ask the
+// device, but most cost only CPU time, and other collectors want some too.
+const workers = 4
 
 // each does something for every number below n, several at a time, and returns
 // when all are done. Once ctx ends no more are begun.

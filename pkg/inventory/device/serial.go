@@ -3,6 +3,7 @@ package device
 import (
 	"context"
 	"fmt"
+	"os"
 	"slices"
 	"sort"
 	"strconv"
@@ -48,18 +49,21 @@ func SerialPorts(ctx context.Context, h sysfs.Host) ([]hardware.SerialPort, erro
 // serialPort has no id if a terminal isn't one.
 func serialPort(h sysfs.Host, name string) hardware.SerialPort {
 	dir := ttyDir + name + "/"
+	if target, _ := os.Readlink(h.Path(ttyDir + name)); strings.Contains(target, "/virtual/") { // there are dozens
+		return hardware.SerialPort{}
+	}
+	kind, ok := h.Int(dir + "type")
+	if ok && kind == 0 { // a place for a port
+		return hardware.SerialPort{}
+	}
 	path := h.Real(dir + "device")
-	if path == "" { // a virtual terminal
+	if path == "" {
 		return hardware.SerialPort{}
 	}
 	p := hardware.SerialPort{Name: name, Driver: driver(h, path)}
-	kind, ok := h.Int(dir + "type")
 	if !ok { // not of the kernel's serial core
 		p.ID = usbInterface(path)
 		return p
-	}
-	if kind == 0 { // a place for a port
-		return hardware.SerialPort{}
 	}
 	p.Type = uarts(kind)
 	address, _ := h.Int(dir + "iomem_base")
