@@ -1,7 +1,5 @@
 package network
 
-import "strings"
-
 // details adds what the driver must be asked for, itself or through sysfs. It
 // may take long; the caller's readings stay as they are.
 func (c collector) details(p port) *port {
@@ -31,7 +29,9 @@ func (c collector) details(p port) *port {
 	if p.Driver == "" {
 		p.Driver = driver
 	}
-	p.Firmware = strings.TrimSpace(firmware)
+	if p.bus != "usb" || p.Driver == "r8152" || p.Driver == "aqc111" { // others describe the driver there
+		p.Firmware = firmware
+	}
 	p.MaxSpeed, p.Media = c.tool.link(p.Name)
 	p.WOL, readings.WOL, p.err = c.tool.wol(p.Name)
 	return &p

@@ -60,9 +60,10 @@ type port struct {
 	err    error
 }
 
-// early ends a little before ctx, so that what was found can be put together.
+// early ends a little before ctx, so that what was found can be put together:
+// closing the socket for LLDP alone may take some 30 ms.
 func early(ctx context.Context) (context.Context, context.CancelFunc) {
-	const margin = 100 * time.Millisecond
+	const margin = 200 * time.Millisecond
 	if end, ok := ctx.Deadline(); ok {
 		return context.WithDeadline(ctx, end.Add(-margin))
 	}
@@ -75,6 +76,10 @@ func (c collector) nics(ctx context.Context) ([]hardware.NIC, error) {
 	ports, err := c.ports()
 	if err != nil {
 		return nil, err
+	}
+	boot := c.Boot
+	if boot == "" {
+		boot = Boot(c.host)
 	}
 	// Drivers are asked side by side, and while the cables are listened to. One
 	// that doesn't answer keeps its goroutine, which then has nobody to tell.
@@ -98,10 +103,6 @@ func (c collector) nics(ctx context.Context) ([]hardware.NIC, error) {
 				errs = append(errs, fmt.Errorf("ask driver %s of %s: no answer in time", ports[i].Driver, ports[i].Name))
 			}
 		}
-	}
-	boot := c.Boot
-	if boot == "" {
-		boot = Boot(c.host)
 	}
 	ids := map[string]bool{}
 	var found []hardware.NIC

@@ -125,7 +125,7 @@ func TestWireless(t *testing.T) {
 	release := make(chan struct{})
 	defer close(release)
 	s.dump = func() ([]nl80211.Phy, error) { <-release; return nil, nil }
-	ctx, cancel := context.WithTimeout(context.Background(), 300*time.Millisecond)
+	ctx, cancel := context.WithTimeout(context.Background(), 400*time.Millisecond)
 	defer cancel()
 	got, err = s.radios(ctx)
 	if ctx.Err() != nil || err == nil || len(got) != len(want) || got[0].Firmware != "" {
