@@ -27,7 +27,7 @@ func SDRs(ctx context.Context, h sysfs.Host) ([]hardware.SDR, error) {
 // identified gives ids: the serial number, or the place where that says nothing
 // or is another radio's too.
 func identified(found []hardware.SDR) []hardware.SDR {
-	given := map[string]int{}
+	given, ids := map[string]int{}, map[string]int{}
 	for _, r := range found {
 		given[r.Serial]++
 	}
@@ -39,6 +39,7 @@ func identified(found []hardware.SDR) []hardware.SDR {
 		} else if r.ID == "" {
 			r.ID = r.Bus + " " + r.Address
 		}
+		r.ID = distinct(ids, r.ID)
 	}
 	return found
 }

@@ -73,7 +73,7 @@ func TestSDRs(t *testing.T) {
 }
 
 func TestNeighbours(t *testing.T) {
-	h := tree(t, `/proc/net/arp = IP address       HW type     Flags       HW address            Mask     Device\n10.1.0.9         0x1         0x2         00:80:2f:0a:0b:0c     *        eth0\n10.1.0.8         0x1         0x0         00:00:00:00:00:00     *        eth0`)
+	h := tree(t, `/proc/net/arp = IP address       HW type     Flags       HW address            Mask     Device\n10.1.0.9         0x1         0x2         00:80:2f:0a:0b:0c     *        eth0\n10.1.0.11         0x1         0x2         00:80:2f:0a:0b:0c     *        eth0\n10.1.0.8         0x1         0x0         00:00:00:00:00:00     *        eth0`)
 	a, b := network{netip.MustParsePrefix("10.1.0.2/24"), "52:54:00:00:00:01"}, network{netip.MustParsePrefix("10.2.0.2/24"), "52:54:00:00:00:02"}
 	ask := func(ctx context.Context, p netip.Prefix, bound time.Duration) ([]uhd.Radio, error) {
 		if bound > answerTime {
@@ -87,6 +87,7 @@ func TestNeighbours(t *testing.T) {
 			{Kind: "USRP N310", Address: netip.MustParseAddr("10.1.0.6"), Serial: "31A0B1C"},
 			{Kind: "USRP2/N200 series", Address: netip.MustParseAddr("10.1.0.8")},
 			{Kind: "USRP2/N200 series", Address: netip.MustParseAddr("10.1.0.9")},
+			{Kind: "USRP2/N200 series", Address: netip.MustParseAddr("10.1.0.11")}, // the same radio
 			{Kind: "USRP \x1b[31m", Address: netip.MustParseAddr("10.1.0.10"), Serial: strings.Repeat("ab", 500)},
 		}, nil
 	}
@@ -100,6 +101,7 @@ func TestNeighbours(t *testing.T) {
 		{ID: "31A0B1C", Kind: "USRP N310", Bus: "network", Address: "10.1.0.6", Serial: "31A0B1C", NIC: a.mac},
 		{ID: "network 10.1.0.8", Kind: "USRP2/N200 series", Bus: "network", Address: "10.1.0.8", NIC: a.mac},
 		{ID: "network 00:80:2f:0a:0b:0c", Kind: "USRP2/N200 series", Bus: "network", Address: "10.1.0.9", NIC: a.mac},
+		{ID: "network 00:80:2f:0a:0b:0c #2", Kind: "USRP2/N200 series", Bus: "network", Address: "10.1.0.11", NIC: a.mac},
 		{ID: long, Kind: "USRP [31m", Bus: "network", Address: "10.1.0.10", Serial: long, NIC: a.mac},
 	}
 	if diff := cmp.Diff(want, identified(found)); diff != "" {
