@@ -30,45 +30,70 @@ var errAsleep = errors.New("it sleeps and was not woken: health and contents are
 // each says something where the other cannot be had.
 func (q questions) ask() {
 	defer q.tell(note{last: true})
+	q.try(q.attempt)
+}
+
+// attempt opens the disk and asks.
+func (q questions) attempt() (nothing func(*hardware.Disk), err error) {
 	if q.c.h.Text(q.sys+"/device/power/runtime_status") == "suspended" {
-		q.tell(note{err: errAsleep}) // any command would wake it
-		return
+		return nil, errAsleep // any command would wake it
 	}
 	d, err := q.c.open(q.path)
+	if err != nil && gone(err) {
+		return nil, nil
+	}
 	if err != nil {
-		if !gone(err) {
-			q.tell(note{err: err})
-		}
-		return
+		return nil, err
 	}
 	defer d.Close()
 	kind := q.kind()
 	if asleep(d, kind) {
-		q.tell(note{err: errAsleep})
-		return
+		return nil, errAsleep
 	}
 	var wait sync.WaitGroup
 	wait.Go(func() {
-		c, err := look(d, q.disk)
-		q.tell(note{put: c.put, err: err})
+		q.try(func() (func(*hardware.Disk), error) {
+			c, err := look(d, q.disk)
+			return c.put, err
+		})
 	})
 	wait.Go(func() {
-		var a answer
-		var err error
-		switch kind {
-		case isNVMe:
-			err = askNVMe(d, &a)
-		case isATA, maybeATA:
-			err = askATA(d, &a, q.disk)
-		case isSCSI:
-			err = askSCSI(d, &a)
-		}
-		if kind == maybeATA || errors.Is(err, errors.ErrUnsupported) {
-			err = nil // many bridges pass no questions
-		}
-		q.tell(note{put: a.put, err: err})
+		q.try(func() (func(*hardware.Disk), error) {
+			a, err := q.health(d, kind)
+			return a.put, err
+		})
 	})
 	wait.Wait()
+	return nil, nil
+}
+
+// try tells what f finds. Hardware that lies in a new way must not take the
+// other facts with it.
+func (q questions) try(f func() (func(*hardware.Disk), error)) {
+	var n note
+	defer func() {
+		if p := recover(); p != nil {
+			n = note{err: fmt.Errorf("internal error: %v", p)}
+		}
+		q.tell(n)
+	}()
+	n.put, n.err = f()
+}
+
+// health asks what the disk says of itself.
+func (q questions) health(d device, kind kind) (a answer, err error) {
+	switch kind {
+	case isNVMe:
+		err = askNVMe(d, &a)
+	case isATA, maybeATA:
+		err = askATA(d, &a)
+	case isSCSI:
+		err = askSCSI(d, &a, q.disk)
+	}
+	if kind == maybeATA || errors.Is(err, errors.ErrUnsupported) {
+		err = nil // many bridges pass no questions
+	}
+	return a, err
 }
 
 // gone tells what is no fault: the disk was unplugged or has no medium, or a

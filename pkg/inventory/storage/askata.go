@@ -3,7 +3,6 @@ package storage
 import (
 	"fmt"
 
-	"github.com/orbit-pxe/orbit/pkg/hardware"
 	"github.com/orbit-pxe/orbit/pkg/inventory/storage/ata"
 	"github.com/orbit-pxe/orbit/pkg/inventory/storage/scsi"
 	"github.com/orbit-pxe/orbit/pkg/inventory/storage/tcg"
@@ -40,7 +39,7 @@ func pages(d device, c ata.Command) ([]byte, error) {
 }
 
 // askATA asks a disk who it is, for its health, and whether it encrypts.
-func askATA(d device, a *answer, disk hardware.Disk) error {
+func askATA(d device, a *answer) error {
 	b, err := pages(d, ata.IdentifyDevice())
 	if err != nil {
 		return fmt.Errorf("ask for ATA identity: %w", err)
@@ -55,7 +54,7 @@ func askATA(d device, a *answer, disk hardware.Disk) error {
 		a.sed = "supported"
 	}
 	if id.Trusted {
-		if found, ok := discover(d); ok && (found.State() != "none" || !id.Encrypts) {
+		if found, err := discover(d); err == nil && (found.State() != "none" || !id.Encrypts) {
 			a.sed = found.State()
 		}
 	}
@@ -167,12 +166,11 @@ func askStatistics(d device, a *answer, id ata.Identity) {
 }
 
 // discover asks what a disk can encrypt.
-func discover(d device) (tcg.Discovery, bool) {
+func discover(d device) (tcg.Discovery, error) {
 	b := make([]byte, tcg.Size)
 	n, _, err := d.scsi(scsi.SecurityIn(tcg.Protocol, tcg.Specific, tcg.Size), b)
 	if err != nil {
-		return tcg.Discovery{}, false
+		return tcg.Discovery{}, err
 	}
-	found, err := tcg.Parse(b[:n])
-	return found, err == nil
+	return tcg.Parse(b[:n])
 }

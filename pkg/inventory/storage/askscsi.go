@@ -6,6 +6,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/orbit-pxe/orbit/pkg/hardware"
 	"github.com/orbit-pxe/orbit/pkg/inventory/storage/scsi"
 )
 
@@ -15,9 +16,14 @@ const logSize = 4096
 // askSCSI asks a SAS or other SCSI disk for its health and whether it encrypts.
 // Volumes of RAID controllers and virtual disks refuse most of it, which says
 // nothing about them.
-func askSCSI(d device, a *answer) error {
-	if found, ok := discover(d); ok {
+func askSCSI(d device, a *answer, disk hardware.Disk) error {
+	found, err := discover(d)
+	refused := scsi.Sense{}
+	switch {
+	case err == nil:
 		a.sed = found.State()
+	case disk.Bus == "sas" && errors.As(err, &refused) && refused.Unsupported():
+		a.sed = "none"
 	}
 	list, err := logPage(d, scsi.PageSupported)
 	if err != nil {

@@ -108,7 +108,11 @@ func (c collector) ask(ctx context.Context, list []blockdev.Disk, disks []hardwa
 		errs[i] = errors.Join(errs[i], fmt.Errorf("%s: no answer in time: health or contents are not known (disk failing, or its controller busy?)", disks[i].Name))
 	}
 	if denied > 0 {
-		errs = append(errs, errors.New("not permitted to ask the disks: health and contents are not known (are you root?)"))
+		hint := "are you root?"
+		if os.Geteuid() == 0 {
+			hint = "even root may not: a container, or lockdown?"
+		}
+		errs = append(errs, fmt.Errorf("not permitted to ask %d of the disks: health and contents are not known (%s)", denied, hint))
 	}
 	return errors.Join(errs...)
 }

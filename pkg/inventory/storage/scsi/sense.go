@@ -38,6 +38,9 @@ func ParseSense(b []byte) (Sense, bool) {
 	return Sense{}, false
 }
 
+// Unsupported tells that the disk does not know the command at all.
+func (s Sense) Unsupported() bool { return s.Key == IllegalRequest && s.ASC == 0x20 }
+
 // Asleep tells from the answer to REQUEST SENSE whether the disk would have to
 // spin up for the next question: it is in standby, or stopped.
 func (s Sense) Asleep() bool {
