@@ -110,8 +110,12 @@ func (h Host) List(path string) ([]string, error) {
 	return names, err
 }
 
-// Compare orders names as people do: numbers in them count as numbers.
+// Compare orders names as people do: numbers in them count as numbers. PCI
+// addresses have hexadecimal ones, all of one length.
 func Compare(a, b string) int {
+	if len(a) == len(b) && strings.Contains(a, ":") {
+		return strings.Compare(a, b)
+	}
 	for {
 		x, y := digits(a), digits(b)
 		if x > 0 && y > 0 {

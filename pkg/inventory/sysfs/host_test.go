@@ -45,7 +45,7 @@ func TestHost(t *testing.T) {
 
 func TestCompare(t *testing.T) {
 	root := t.TempDir()
-	want := []string{"a", "nvme0n1", "nvme0n2", "nvme0n10", "nvme2n1", "sda", "sda1", "sda10", "sdb"}
+	want := []string{"0000:00:03.0", "0000:00:1a.0", "0000:00:1f.2", "0000:0a:00.0", "a", "nvme0n1", "nvme0n2", "nvme0n10", "nvme2n1", "sda", "sda1", "sda10", "sdb"}
 	for _, name := range want {
 		if err := os.WriteFile(filepath.Join(root, name), nil, 0o644); err != nil {
 			t.Fatal(err)
