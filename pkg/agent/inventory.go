@@ -1,11 +1,10 @@
 package agent
 
 import (
-	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"os"
 	"os/exec"
@@ -19,6 +18,10 @@ import (
 // lldpPeriod is for how long the node listens for the switches at its cables,
 // which speak up every 30 s (IEEE 802.1AB, 9.2.5).
 const lldpPeriod = "31s"
+
+// patience is for one description, which bounds itself: the longest takes
+// lldpPeriod and some seconds.
+const patience = time.Minute
 
 // maxInventory is what the head takes, bytes.
 const maxInventory = 1 << 20
@@ -89,30 +92,32 @@ func describe(ctx context.Context, args ...string) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("run inventory: %w", err)
 	}
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
 	cmd := exec.CommandContext(ctx, path, args...)
 	cmd.Args[0] = "inventory" // one binary is many programs: the name says which
 	cmd.Env = append(os.Environ(), "GOMEMLIMIT="+memoryLimit())
 	cmd.Cancel = func() error { return cmd.Process.Signal(unix.SIGTERM) }
 	cmd.WaitDelay = 3 * time.Second
-	var words bytes.Buffer
-	cmd.Stderr = &words
-	out, err := cmd.StdoutPipe()
-	if err == nil {
-		err = cmd.Start()
+	var document, words bounded
+	cmd.Stdout, cmd.Stderr = &document, &words
+	err = cmd.Run()
+	switch {
+	case json.Valid(document):
+		// It has said all. What has not ended by now hangs in some driver.
+		return document, nil
+	case err == nil && len(document) == maxInventory:
+		err = fmt.Errorf("what it says is longer than %d bytes", maxInventory)
+	case err == nil:
+		err = errors.New("what it says is no JSON")
 	}
-	if err != nil {
-		return nil, fmt.Errorf("run inventory: %w", err)
-	}
-	document, rerr := io.ReadAll(io.LimitReader(out, maxInventory+1))
-	if len(document) > maxInventory {
-		io.Copy(io.Discard, out)
-		rerr = fmt.Errorf("it is longer than %d bytes", maxInventory)
-	}
-	if err := cmd.Wait(); err != nil {
-		return nil, fmt.Errorf("inventory: %w: %s", err, strings.TrimSpace(words.String()))
-	}
-	if rerr != nil {
-		return nil, fmt.Errorf("read what inventory says: %w", rerr)
-	}
-	return document, nil
+	return nil, fmt.Errorf("inventory: %w: %s", err, strings.TrimSpace(string(words)))
+}
+
+// bounded keeps the beginning of what is written to it.
+type bounded []byte
+
+func (b *bounded) Write(p []byte) (int, error) {
+	*b = append(*b, p[:min(len(p), maxInventory-len(*b))]...)
+	return len(p), nil
 }
