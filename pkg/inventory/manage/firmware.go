@@ -29,15 +29,12 @@ func Firmware(ctx context.Context, h sysfs.Host) (*hardware.Firmware, error) {
 }
 
 // day is a date as YYYY-MM-DD where it is one, else as it stands. SMBIOS wants
-// MM/DD/YYYY; with two digits for the year it is of the last century.
+// MM/DD/YYYY; old firmware has two digits for the year.
 func day(text string) string {
-	for _, layout := range []string{"1/2/2006", "2006-1-2", "2006/1/2", "20060102"} {
+	for _, layout := range []string{"1/2/2006", "1/2/06", "2006-1-2", "2006/1/2", "20060102"} {
 		if t, err := time.Parse(layout, text); err == nil {
 			return t.Format(time.DateOnly)
 		}
-	}
-	if t, err := time.Parse("1/2/06", text); err == nil {
-		return "19" + t.Format(time.DateOnly)[2:]
 	}
 	return text
 }

@@ -8,16 +8,18 @@ import (
 )
 
 // guid asks for the machine's GUID, as the text that is the machine's UUID where
-// it is the same.
+// it is the same; for the controller's own if it doesn't know that.
 func (send ipmi) guid(ctx context.Context, uuid string) (string, error) {
-	b, err := send.ask(ctx, 16, getSystemGUID)
-	if err != nil {
+	for _, c := range []ipmiCommand{getSystemGUID, getDeviceGUID} {
+		b, err := send.ask(ctx, 16, c)
 		if unanswered(err) {
 			return "", fmt.Errorf("ask the BMC for its GUID: %w", err)
 		}
-		return "", nil // it is optional
+		if err == nil {
+			return guidText([16]byte(b), uuid), nil
+		}
 	}
-	return guidText([16]byte(b), uuid), nil
+	return "", nil // both are optional
 }
 
 // guidText writes a GUID. IPMI wants the bytes of RFC 4122 from the last to the

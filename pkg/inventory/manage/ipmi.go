@@ -16,6 +16,7 @@ type ipmiCommand struct{ netFn, number byte }
 
 var (
 	getDeviceID      = ipmiCommand{6, 0x01} // section 20.1
+	getDeviceGUID    = ipmiCommand{6, 0x08} // 20.8
 	getSystemGUID    = ipmiCommand{6, 0x37} // 22.14
 	getChannelInfo   = ipmiCommand{6, 0x42} // 22.24
 	getLANParameters = ipmiCommand{12, 2}   // 23.2

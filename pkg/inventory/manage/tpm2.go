@@ -66,10 +66,18 @@ func (t tpm2) answer() (answer, error) {
 	}
 	if int(size) > n {
 		if _, err := io.ReadFull(t, b[n:size]); err != nil {
-			return answer{}, fmt.Errorf("receive: %w", err)
+			return answer{}, fmt.Errorf("receive %d bytes: %w", size, noEOF(err))
 		}
 	}
 	return decodeAnswer(b[:size])
+}
+
+// noEOF is err, but no end is one that was expected.
+func noEOF(err error) error {
+	if err == io.EOF {
+		return io.ErrUnexpectedEOF
+	}
+	return err
 }
 
 func decodeAnswer(b []byte) (answer, error) {
