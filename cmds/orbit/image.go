@@ -81,7 +81,18 @@ func verbFlags(stdout io.Writer, name, args, what string) *flag.FlagSet {
 
 // parseArgs reads flags before and after the n other arguments that a verb wants.
 func parseArgs(f *flag.FlagSet, args []string, want ...string) ([]string, error) {
-	var rest []string
+	rest, err := scatter(f, args)
+	if err != nil {
+		return nil, err
+	}
+	if len(rest) != len(want) {
+		return nil, usage("want %s, got %d arguments (see --help)", strings.Join(want, " and "), len(rest))
+	}
+	return rest, nil
+}
+
+// scatter reads flags before and after any number of other arguments.
+func scatter(f *flag.FlagSet, args []string) (rest []string, err error) {
 	for {
 		err := f.Parse(args)
 		if errors.Is(err, flag.ErrHelp) {
@@ -91,13 +102,9 @@ func parseArgs(f *flag.FlagSet, args []string, want ...string) ([]string, error)
 			return nil, usage("%w", err)
 		}
 		if f.NArg() == 0 {
-			break
+			return rest, nil
 		}
 		rest = append(rest, f.Arg(0))
 		args = f.Args()[1:]
 	}
-	if len(rest) != len(want) {
-		return nil, usage("want %s, got %d arguments (see --help)", strings.Join(want, " and "), len(rest))
-	}
-	return rest, nil
 }

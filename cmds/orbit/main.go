@@ -26,7 +26,8 @@ func main() {
 	os.Exit(code(os.Stderr, run(ctx, os.Stdout, os.Stderr, os.Args[1:])))
 }
 
-// exit is an error with an exit code of its own.
+// exit is an error with an exit code of its own. Without an error in it all is
+// said already.
 type exit struct {
 	code int
 	error
@@ -39,9 +40,12 @@ func code(stderr io.Writer, err error) int {
 	if err == nil || errors.Is(err, flag.ErrHelp) {
 		return 0
 	}
-	fmt.Fprintln(stderr, "orbit:", err)
 	var e *exit
-	if errors.As(err, &e) {
+	if errors.As(err, &e) && e.error == nil {
+		return e.code
+	}
+	fmt.Fprintln(stderr, "orbit:", err)
+	if e != nil {
 		return e.code
 	}
 	return 1

@@ -19,7 +19,10 @@ import (
 
 // moreVerbs are those that a node does without.
 func moreVerbs() []verb {
-	return []verb{{"multicast", "VERB [flags] ...", "send files to a room at once (frisbee): " + multicastWords() + "; orbit multicast help tells more", multicastVerb}}
+	return []verb{
+		{"inventory", "[flags] [NODE...]", "tell what the nodes of a head are made of, and what has changed", inventoryVerb},
+		{"multicast", "VERB [flags] ...", "send files to a room at once (frisbee): " + multicastWords() + "; orbit multicast help tells more", multicastVerb},
+	}
 }
 
 func multicastVerbs() []verb {

@@ -29,10 +29,10 @@ type verb struct {
 func verbs() []verb {
 	return []verb{
 		{"serve", "--interface IF --dir DIR [flags]", "boot and serve the nodes on one network", serve},
-		{"assign", "NODE|all --job image|save|boot|inventory|shell [flags]", "give nodes a job", assign},
-		{"nodes", "[--json]", "list the nodes and their jobs", nodes},
+		{"assign", "NODE|all|--select EXPR --job image|save|boot|inventory|shell [flags]", "give nodes a job", assign},
+		{"nodes", "[--json] [--select EXPR]", "list the nodes and their jobs", nodes},
 		{"multicast", "[--json]", "list the images that are sent by multicast now", multicasts},
-		{"clear", "NODE|all", "take a node's job away", clearJob},
+		{"clear", "NODE|all|--select EXPR", "take a node's job away", clearJob},
 	}
 }
 
@@ -63,7 +63,8 @@ func usage(w io.Writer) {
 	for _, v := range verbs() {
 		fmt.Fprintf(w, "  orbitd %s %s\n        %s\n", v.name, v.usage, v.meaning)
 	}
-	fmt.Fprintln(w, "\nNODE is a MAC address, the end of one, or a serial number. \"orbitd VERB --help\" lists flags.")
+	fmt.Fprintln(w, "\nNODE is a MAC address, the end of one, a serial number or a name. EXPR is about what nodes are")
+	fmt.Fprintln(w, "made of: 'disks.size>=1TB && nics.driver==\"ice\"'. \"orbitd VERB --help\" lists flags.")
 	fmt.Fprintln(w, "Exit codes: 0 done, 1 failed, 2 wrong usage.")
 }
 

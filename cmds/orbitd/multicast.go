@@ -102,7 +102,7 @@ func masterAddr(text string) (netip.AddrPort, error) {
 
 // multicasts lists the multicast sessions of a head.
 func multicasts(ctx context.Context, stdout, stderr io.Writer, args []string) error {
-	return list("multicast", stdout, stderr, args, func(c client.Client) (any, func() error, error) {
+	return list("multicast", stdout, stderr, args, nil, func(c client.Client) (any, func() error, error) {
 		all, err := c.Sessions(ctx)
 		return all, func() error { return sessionTable(stdout, all, time.Now()) }, err
 	})

@@ -8,9 +8,11 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/orbit-pxe/orbit/pkg/api"
+	"github.com/orbit-pxe/orbit/pkg/hardware/query"
 	"github.com/orbit-pxe/orbit/pkg/head/client"
 )
 
@@ -25,7 +27,7 @@ func headFlag(flags *flag.FlagSet) func() client.Client {
 func assign(ctx context.Context, stdout, stderr io.Writer, args []string) error {
 	flags := flag.NewFlagSet("orbitd assign", flag.ContinueOnError)
 	flags.SetOutput(stderr)
-	head := headFlag(flags)
+	head, expression := headFlag(flags), selectFlag(flags)
 	var job api.Job
 	flags.StringVar((*string)(&job.Kind), "job", "image", "`kind` of job: image, save, boot, inventory or shell")
 	flags.StringVar(&job.Image, "image", "", "`name` of an image at the head, or a URL (http, https, or frisbee:// for a server of Emulab)")
@@ -45,10 +47,7 @@ func assign(ctx context.Context, stdout, stderr io.Writer, args []string) error 
 	if err != nil {
 		return err
 	}
-	if len(rest) != 1 {
-		return usageError{errors.New("assign needs one NODE, or all")}
-	}
-	return each(ctx, head(), rest[0], func(c client.Client, id string) error {
+	return each(ctx, head(), "assign", rest, *expression, func(c client.Client, id string) error {
 		n, err := c.Assign(ctx, id, job)
 		if err == nil {
 			fmt.Fprintf(stdout, "%s %s job %s assigned\n", n.ID, n.Job.Kind, n.Job.ID)
@@ -60,23 +59,34 @@ func assign(ctx context.Context, stdout, stderr io.Writer, args []string) error 
 func clearJob(ctx context.Context, stdout, stderr io.Writer, args []string) error {
 	flags := flag.NewFlagSet("orbitd clear", flag.ContinueOnError)
 	flags.SetOutput(stderr)
-	head := headFlag(flags)
+	head, expression := headFlag(flags), selectFlag(flags)
 	rest, err := parse(flags, args)
 	if err != nil {
 		return err
 	}
-	if len(rest) != 1 {
-		return usageError{errors.New("clear needs one NODE, or all")}
-	}
-	return each(ctx, head(), rest[0], func(c client.Client, id string) error {
+	return each(ctx, head(), "clear", rest, *expression, func(c client.Client, id string) error {
 		return c.Clear(ctx, id)
 	})
 }
 
-// each does something to all nodes that a name stands for; one failure does
-// not spare the others.
-func each(ctx context.Context, c client.Client, name string, do func(c client.Client, id string) error) error {
-	ids, err := c.Find(ctx, name)
+// selectFlag adds --select, which stands for NODE.
+func selectFlag(flags *flag.FlagSet) *string {
+	return flags.String("select", "", "in place of NODE, those for which an `expression` about their inventory holds, as 'disks.size>=1TB && nics.driver==\"ice\"'")
+}
+
+// each does something to all nodes that a name or a query stands for; one failure
+// does not spare the others.
+func each(ctx context.Context, c client.Client, verb string, names []string, expression string, do func(c client.Client, id string) error) error {
+	if expression == "" && len(names) != 1 || expression != "" && len(names) > 0 {
+		return usageError{fmt.Errorf("%s needs one NODE, or all, or --select", verb)}
+	}
+	var ids []string
+	var err error
+	if expression == "" {
+		ids, err = c.Find(ctx, names[0])
+	} else {
+		ids, err = chosen(ctx, c, expression)
+	}
 	if err != nil {
 		return err
 	}
@@ -89,19 +99,42 @@ func each(ctx context.Context, c client.Client, name string, do func(c client.Cl
 	return errors.Join(errs...)
 }
 
+// chosen are the nodes that a query holds for, which should be some.
+func chosen(ctx context.Context, c client.Client, expression string) ([]string, error) {
+	if _, err := query.Parse(expression); err != nil { // a blank one would stand for all at the head
+		return nil, usageError{fmt.Errorf("--select: %w", err)}
+	}
+	ids, err := c.Select(ctx, expression)
+	if err == nil && len(ids) == 0 {
+		err = errors.New("--select holds for no node")
+	}
+	return ids, err
+}
+
 func nodes(ctx context.Context, stdout, stderr io.Writer, args []string) error {
-	return list("nodes", stdout, stderr, args, func(c client.Client) (any, func() error, error) {
+	var expression *string
+	more := func(flags *flag.FlagSet) { expression = selectFlag(flags) }
+	return list("nodes", stdout, stderr, args, more, func(c client.Client) (any, func() error, error) {
 		all, err := c.Nodes(ctx)
+		if err == nil && *expression != "" {
+			var ids []string
+			ids, err = chosen(ctx, c, *expression)
+			all = slices.DeleteFunc(all, func(n api.Node) bool { return !slices.Contains(ids, n.ID) })
+		}
 		return all, func() error { return table(stdout, all, time.Now()) }, err
 	})
 }
 
 // list prints what a head has, as JSON or as the table that get gives with it.
-func list(name string, stdout, stderr io.Writer, args []string, get func(client.Client) (all any, table func() error, err error)) error {
+// more, if it is there, adds flags.
+func list(name string, stdout, stderr io.Writer, args []string, more func(*flag.FlagSet), get func(client.Client) (all any, table func() error, err error)) error {
 	flags := flag.NewFlagSet("orbitd "+name, flag.ContinueOnError)
 	flags.SetOutput(stderr)
 	head := headFlag(flags)
 	asJSON := flags.Bool("json", false, "print the full records as JSON")
+	if more != nil {
+		more(flags)
+	}
 	rest, err := parse(flags, args)
 	if err != nil {
 		return err

@@ -27,7 +27,7 @@ func table(w io.Writer, list []api.Node, now time.Time) error {
 			h = &api.Hello{}
 		}
 		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", n.ID, dash(h.Address), dash(machine(h)), dash(disks(h.Disks)),
-			dash(jobWords(n.Job)), dash(string(n.State)), dash(last(n)), seen(n.Seen, now))
+			dash(jobWords(n.Job)), dash(stateWords(n)), dash(last(n)), seen(n.Seen, now))
 	}
 	return t.Flush()
 }
@@ -61,6 +61,14 @@ func jobWords(j *api.Job) string {
 	return string(j.Kind) + " " + path.Base(j.Image)
 }
 
+// stateWords is how far a job is. One that is held waits for more than the node.
+func stateWords(n api.Node) string {
+	if n.Held != "" {
+		return "held"
+	}
+	return string(n.State)
+}
+
 // last is the latest that is known: a failure in words, or the step the node
 // is at, and that it was warned of something.
 func last(n api.Node) string {
@@ -74,6 +82,9 @@ func last(n api.Node) string {
 }
 
 func latest(n api.Node) string {
+	if n.Held != "" {
+		return strings.Join(strings.Fields(n.Held), " ")
+	}
 	if n.Console != "" {
 		return strings.Join(strings.Fields(n.Console), " ")
 	}

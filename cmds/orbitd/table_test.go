@@ -21,6 +21,7 @@ func TestTable(t *testing.T) {
 		{ID: "52:54:00:00:00:03"},
 		{ID: "52:54:00:00:00:04", State: api.Running, Job: &api.Job{Kind: api.Image, Image: "http://h/images/x.ndz"}, Events: []api.Event{
 			{Step: api.Fetch, State: api.Note, Warn: true, Message: "multicast does not arrive (no answer within 5s): going by HTTP"}, {Step: api.Write, State: api.Started}}},
+		{ID: "52:54:00:00:00:05", State: api.Assigned, Job: &api.Job{Kind: api.Boot}, Console: "no disk", Held: "its hardware is not what was accepted: memory.modules[A1]: gone"},
 	}
 	var out strings.Builder
 	if err := table(&out, list, now); err != nil {
@@ -31,6 +32,7 @@ func TestTable(t *testing.T) {
 52:54:00:00:00:02  -         -                       -                             save x.zst        failed   no disk matches  never
 52:54:00:00:00:03  -         -                       -                             -                 -        -                never
 52:54:00:00:00:04  -  -  -  image x.ndz  running  write start (multicast does not arrive)  never
+52:54:00:00:00:05  -  -  -  boot  held  its hardware is not what was accepted: memory.modules[A1]: gone  never
 `
 	squeeze := func(s string) []string {
 		var lines []string

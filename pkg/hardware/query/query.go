@@ -1,5 +1,7 @@
 package query
 
+import "strings"
+
 // Query is a question about a machine that has the answer yes or no.
 type Query struct {
 	src  string
@@ -32,3 +34,8 @@ func (q *Query) Match(document any) bool { return q.root.holds(document) }
 // Check tells of words in the query that no document has. They would make it
 // select nothing, which is not what one thinks of first.
 func (q *Query) Check(f *Fields) error { return check(q.src, q.root, f) }
+
+// Quote writes a text as queries have it.
+func Quote(text string) string {
+	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(text) + `"`
+}

@@ -43,7 +43,7 @@ func (p *printer) processors(d *hardware.Document) {
 			if c.Virtual != "" {
 				virtual = c.Virtual
 			}
-			model := strings.NewReplacer("(R)", "", "(TM)", "", " CPU", "").Replace(c.Model)
+			model := Model(c.Model)
 			if c.Empty {
 				model = "empty"
 			} else if model == "" {
@@ -67,6 +67,11 @@ func (p *printer) processors(d *hardware.Document) {
 		p.section("NUMA", count(len(d.NUMA), "node"))
 		p.table("NODE >MEMORY ~CPUS DISTANCE", rows)
 	}
+}
+
+// Model is a processor's brand string without what says nothing.
+func Model(brand string) string {
+	return strings.NewReplacer("(R)", "", "(TM)", "", "(r)", "", "(tm)", "", " CPU", "").Replace(brand)
 }
 
 // common are the flags of the first processor that is there: those of others are

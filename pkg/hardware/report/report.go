@@ -16,11 +16,25 @@ import (
 type Options struct {
 	Width int  // columns there are; 0: as many as it takes
 	Bold  bool // the names of sections, by ECMA-48
+
+	Before []Section // what else is to be said, before the rest
+}
+
+// Section is a block of lines: phrases, with commas between those of a line.
+type Section struct {
+	Name  string
+	Lines [][]string
 }
 
 // Write prints a report.
 func Write(w io.Writer, d *hardware.Document, o Options) error {
 	p := &printer{Options: o}
+	for _, s := range o.Before {
+		p.section(s.Name, s.Lines[0]...)
+		for _, phrases := range s.Lines[1:] {
+			p.more(phrases...)
+		}
+	}
 	p.board(d)
 	p.processors(d)
 	p.memory(d.Memory)
@@ -30,6 +44,16 @@ func Write(w io.Writer, d *hardware.Document, o Options) error {
 	p.devices(d)
 	p.burnin(d.Burnin)
 	p.problems(d)
+	_, err := io.WriteString(w, p.out.String())
+	return err
+}
+
+// Table prints rows under titles, which stand in one text with blanks between
+// them and _ for blanks within: those with > before them are for numbers, with ~
+// for what may be cut. Columns in which there is nothing are left out.
+func Table(w io.Writer, titles string, rows [][]string, o Options) error {
+	p := &printer{Options: o}
+	p.table(titles, rows)
 	_, err := io.WriteString(w, p.out.String())
 	return err
 }

@@ -20,9 +20,7 @@ const (
 	ellipse = "…"
 )
 
-// table writes rows under titles: those with > before them are for numbers,
-// with ~ for what may be cut. Columns in which there is nothing are left out, and
-// those that don't fit stand on a line of their own under each row.
+// table is Table. What doesn't fit stands on a line of its own under each row.
 func (p *printer) table(titles string, rows [][]string) {
 	list, rows := layout(titles, rows)
 	fit := p.fit(list)

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/orbit-pxe/orbit/pkg/api"
+	"github.com/orbit-pxe/orbit/pkg/hardware/query"
 	"github.com/orbit-pxe/orbit/pkg/head/node"
 )
 
@@ -44,8 +45,8 @@ func (c Client) Clear(ctx context.Context, id string) error {
 }
 
 // Find turns what a person calls a node into IDs: "all", a MAC address (of a
-// node that need not have reported yet), a serial number, or the end of a MAC
-// address if only one node has it.
+// node that need not have reported yet), a serial number, the name that the head
+// has for it, or the end of a MAC address if only one node has it.
 func (c Client) Find(ctx context.Context, name string) ([]string, error) {
 	if id, err := node.ParseID(name); err == nil {
 		return []string{id}, nil
@@ -60,11 +61,14 @@ func (c Client) Find(ctx context.Context, name string) ([]string, error) {
 			ids = append(ids, n.ID)
 		}
 	}
+	if len(ids) == 0 && name != "all" { // an older head has no names
+		ids, _ = c.Select(ctx, "node.name=="+query.Quote(name))
+	}
 	switch {
 	case len(ids) == 0 && name == "all":
 		return nil, fmt.Errorf("the head knows no node yet: name one by its MAC address")
 	case len(ids) == 0:
-		return nil, fmt.Errorf("node %q: none has this MAC address or serial number (orbitd nodes lists them)", name)
+		return nil, fmt.Errorf("node %q: none has this MAC address, serial number or name (orbitd nodes lists them)", name)
 	case len(ids) > 1 && name != "all":
 		return nil, fmt.Errorf("node %q could be %s: give more of it", name, strings.Join(ids, " or "))
 	}

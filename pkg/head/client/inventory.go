@@ -9,7 +9,6 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/orbit-pxe/orbit/pkg/api"
 	"github.com/orbit-pxe/orbit/pkg/hardware/diff"
 	inventories "github.com/orbit-pxe/orbit/pkg/head/hardware"
 )
@@ -42,10 +41,20 @@ type Comparison struct {
 	Text    []string            `json:"text"`
 }
 
-// Select lists the nodes that a query holds for (package query).
-func (c Client) Select(ctx context.Context, query string) (list []api.Node, err error) {
-	err = c.do(ctx, http.MethodGet, "/v1/nodes?"+url.Values{"select": {query}}.Encode(), nil, &list)
-	return list, err
+// Select lists the IDs of the nodes that a query holds for (package query). Heads
+// that know of no queries refuse this, and don't take it for all nodes.
+func (c Client) Select(ctx context.Context, query string) ([]string, error) {
+	const id = "node.id"
+	var rows []map[string][]string
+	ask := url.Values{"select": {query}, "columns": {id}}
+	if err := c.do(ctx, http.MethodGet, "/v1/inventory?"+ask.Encode(), nil, &rows); err != nil {
+		return nil, err
+	}
+	var ids []string
+	for _, row := range rows {
+		ids = append(ids, row[id]...)
+	}
+	return ids, nil
 }
 
 // Inventories lists the machines that a query holds for, by their nodes' IDs. An

@@ -1,0 +1,88 @@
+//go:build !node
+
+package main
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/orbit-pxe/orbit/pkg/hardware"
+	"github.com/orbit-pxe/orbit/pkg/hardware/report"
+	"github.com/orbit-pxe/orbit/pkg/head/client"
+	"github.com/orbit-pxe/orbit/pkg/units"
+)
+
+// summary prints a line for each machine.
+func (s *stocktaking) summary(list []client.Machine, now time.Time) error {
+	var rows [][]string
+	for _, m := range list {
+		row := []string{m.Node, m.Name, "", "", "", "", "", "", "", "", "no inventory", ""}
+		if m.Version > 0 {
+			d, err := typed(m.Document)
+			if err != nil {
+				return fmt.Errorf("%s: %w", m.Node, err)
+			}
+			row = append(row[:2:2], cells(d, m.Node)...)
+			row = append(row, units.Duration(now.Sub(m.Seen))+" ago", attention(m.Held, m.Warnings))
+		}
+		rows = append(rows, row)
+	}
+	return report.Table(s.stdout, "NODE NAME ~MACHINE SERIAL ~CPUS >MEMORY ~DISKS NICS OTHER SWITCH SEEN STATE", rows, screen(s.stdout))
+}
+
+// cells sum a machine up.
+func cells(d *hardware.Document, node string) []string {
+	machine, serial, memory := "", "", ""
+	if s := d.System; s != nil {
+		machine, serial = strings.TrimSpace(s.Vendor+" "+s.Product), s.Serial
+	}
+	if d.Memory != nil && d.Memory.Total > 0 {
+		memory = units.Bytes(d.Memory.Total)
+	}
+	var cpus, disks, nics, other []string
+	for _, c := range d.CPUs {
+		if !c.Empty {
+			cpus = append(cpus, report.Model(c.Model))
+		}
+	}
+	for _, disk := range d.Disks {
+		disks = append(disks, units.Bytes(disk.Size)+" "+disk.Bus)
+	}
+	at := ""
+	for _, n := range d.NICs {
+		nics = append(nics, n.Driver)
+		if x := n.Neighbour; x != nil && (n.MAC == node || n.Current == node || n.PXE) {
+			at = strings.TrimSpace(x.Switch + " " + x.Port)
+		}
+	}
+	for _, g := range d.GPUs {
+		if !g.Boot {
+			other = append(other, "GPU "+g.DeviceName)
+		}
+	}
+	for _, r := range d.SDRs {
+		other = append(other, r.Kind)
+	}
+	return []string{machine, serial, times(cpus), memory, times(disks), times(nics), times(other), at}
+}
+
+// times counts those that are the same: "2 x 1.8 TiB nvme, 466 GiB sata".
+func times(list []string) string {
+	var words []string
+	seen := map[string]int{}
+	for _, word := range list {
+		seen[word]++
+	}
+	for i, word := range list {
+		if word == "" || slices.Contains(list[:i], word) {
+			continue
+		}
+		if n := seen[word]; n > 1 {
+			word = fmt.Sprintf("%d x %s", n, word)
+		}
+		words = append(words, strings.TrimSpace(word))
+	}
+	return strings.Join(words, ", ")
+}
