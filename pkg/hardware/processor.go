@@ -17,6 +17,7 @@ type CPU struct {
 	Virtual   string   `json:"virtualization,omitempty"` // "vmx" or "svm"
 	Serial    string   `json:"serial,omitempty"`
 	Part      string   `json:"part,omitempty"`
+	Asset     string   `json:"asset,omitempty"`
 	Caches    []Cache  `json:"caches,omitempty"`
 	Empty     bool     `json:"empty,omitempty"` // a socket with nothing in it
 }

@@ -14,16 +14,17 @@ type System struct {
 	Board   *Board   `json:"board,omitempty"`
 	Chassis *Chassis `json:"chassis,omitempty"`
 
-	Virtual string `json:"virtual,omitempty"` // the hypervisor, if there is one: kvm, qemu, vmware, hyperv, xen
+	Virtual string `json:"virtual,omitempty"` // the hypervisor, if there is one: kvm, qemu, vmware, hyperv, xen, virtualbox, parallels, bhyve, acrn; other: an unknown one
 }
 
 // Board is the main board.
 type Board struct {
-	Vendor  string `json:"vendor,omitempty"`
-	Product string `json:"product,omitempty"`
-	Version string `json:"version,omitempty"`
-	Serial  string `json:"serial,omitempty"`
-	Asset   string `json:"asset,omitempty"`
+	Vendor   string `json:"vendor,omitempty"`
+	Product  string `json:"product,omitempty"`
+	Version  string `json:"version,omitempty"`
+	Serial   string `json:"serial,omitempty"`
+	Asset    string `json:"asset,omitempty"`
+	Location string `json:"location,omitempty"` // in the chassis
 }
 
 // Chassis is what the board sits in.

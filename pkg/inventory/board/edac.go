@@ -57,16 +57,26 @@ func place(h sysfs.Host, dir, mc string, m *hardware.Memory) {
 		d.Readings.Uncorrected += uncorrected
 		return
 	}
-	if corrected == 0 && uncorrected == 0 || len(m.Readings.Unplaced) == len(m.Modules)+64 {
+	if corrected == 0 && uncorrected == 0 {
 		return
 	}
 	if label == "" {
-		label = mc + " " + h.Text(dir+"dimm_location")
+		label = join(mc, h.Text(dir+"dimm_location"))
 	}
-	m.Readings.Unplaced = append(m.Readings.Unplaced, hardware.PlacedErrors{
-		ID: label, ErrorCounts: hardware.ErrorCounts{Corrected: corrected, Uncorrected: uncorrected},
-	})
+	list := &m.Readings.Unplaced
+	i := slices.IndexFunc(*list, func(p hardware.PlacedErrors) bool { return p.ID == label })
+	if i < 0 {
+		if i = len(*list); i == mostUnplaced {
+			return
+		}
+		*list = append(*list, hardware.PlacedErrors{ID: label})
+	}
+	(*list)[i].Corrected += corrected
+	(*list)[i].Uncorrected += uncorrected
 }
+
+// mostUnplaced bounds the list of places with errors that no module is known by.
+const mostUnplaced = 256
 
 // labelled is the one module that a label means, nil if that is not certain.
 func labelled(modules []hardware.DIMM, label string) *hardware.DIMM {

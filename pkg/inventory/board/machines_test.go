@@ -71,6 +71,8 @@ func ghes(f tree) tree {
 	f.dimm(0, 1, "B1", 0, 0)
 	f.dimm(1, 0, "C9", 3, 1)
 	f.dimm(1, 1, "C8", 0, 0)
+	f.dimm(1, 2, "C9", 5, 0)
+	f.dimm(1, 3, "", 0, 2)
 	return f
 }
 

@@ -116,6 +116,7 @@ func TestUnevenSockets(t *testing.T) {
 	socket := func(b *smbiostest.Table, name string, status byte, cores byte) {
 		b.Add(4, 0x2a, smbiostest.Fields{4: name, 5: byte(3), 0x18: status, 0x1a: uint16(0xffff), 0x1c: uint16(0xffff), 0x1e: uint16(0xffff), 0x23: cores, 0x24: cores, 0x25: 2 * cores})
 	}
+	root := server().write(t, nil)
 	for name, c := range map[string]struct {
 		table func(*smbiostest.Table)
 		want  []string
@@ -131,7 +132,9 @@ func TestUnevenSockets(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			b := &smbiostest.Table{Major: 2, Minor: 7}
 			c.table(b)
-			cpus, err := CPUs(context.Background(), sysfs.Host{Root: server().write(t, b.Bytes)})
+			entry, table := b.Bytes()
+			smbiostest.Write(t, root, entry, table)
+			cpus, err := CPUs(context.Background(), sysfs.Host{Root: root})
 			if err != nil {
 				t.Error(err)
 			}

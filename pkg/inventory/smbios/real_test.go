@@ -17,6 +17,16 @@ func TestRealLaptop(t *testing.T) {
 	golden(t, "laptop", smbios.Parse(entry, table))
 }
 
+// TestRealQEMU reads what QEMU 7.2 made of options like
+// -smbios type=1,manufacturer=Initech,product=Rack,serial=SN-1.
+func TestRealQEMU(t *testing.T) {
+	b, err := os.ReadFile("testdata/qemu-7.2.bin") // as dmidecode dumps: the table behind 32 bytes
+	if err != nil {
+		t.Fatal(err)
+	}
+	golden(t, "qemu-7.2", smbios.Parse(b[:32], b[32:]))
+}
+
 func dump(t testing.TB, name string) (entry, table []byte) {
 	t.Helper()
 	dir, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", "github.com/u-root/u-root").Output()

@@ -28,6 +28,7 @@ type System struct {
 // Board is the main board (type 2).
 type Board struct {
 	Vendor, Product, Version, Serial, Asset string
+	Location                                string // in the chassis
 }
 
 // Chassis is the enclosure (type 3).
@@ -94,7 +95,7 @@ func (t *Table) board(s structure) {
 		return
 	}
 	t.boards = rank
-	t.Board = Board{Vendor: s.text(4), Product: s.text(5), Version: s.text(6), Serial: s.text(7), Asset: s.text(8)}
+	t.Board = Board{Vendor: s.text(4), Product: s.text(5), Version: s.text(6), Serial: s.text(7), Asset: s.text(8), Location: s.text(10)}
 }
 
 func (t *Table) chassis(s structure) {
