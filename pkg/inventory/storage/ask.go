@@ -157,7 +157,7 @@ func (a answer) put(d *hardware.Disk) {
 	}
 }
 
-// note puts a count where it belongs, if there is one. Of two, the first counts.
+// count puts a count where it belongs, if there is one. Of two, the first counts.
 func (a *answer) count(to **int64, n int64, ok bool) {
 	if ok && *to == nil {
 		*to, a.any = &n, true
@@ -172,6 +172,6 @@ func (a *answer) number(to **int, n int, ok bool) {
 
 func (a *answer) healthy(is bool) { a.readings.Healthy, a.any = &is, true }
 
-func (a *answer) warn(format string, args ...any) {
-	a.readings.Warnings, a.any = append(a.readings.Warnings, fmt.Sprintf(format, args...)), true
+func (a *answer) warn(words string) {
+	a.readings.Warnings, a.any = append(a.readings.Warnings, words), true
 }

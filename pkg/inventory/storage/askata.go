@@ -85,7 +85,7 @@ func askSMART(d device, a *answer, id ata.Identity) error {
 	for _, at := range s {
 		if at.Failing() {
 			failing = failing || at.Prefail
-			a.warn("attribute %d is %d, threshold %d", at.ID, at.Value, at.Threshold)
+			a.warn(fmt.Sprintf("attribute %d is %d, threshold %d", at.ID, at.Value, at.Threshold))
 		}
 	}
 	r, ok := registers(d, ata.ReturnStatus())

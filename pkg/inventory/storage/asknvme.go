@@ -19,7 +19,7 @@ func askNVMe(d device, a *answer) error {
 	}
 	a.healthy(h.Warning == 0)
 	for _, w := range h.Warnings() {
-		a.warn("%s", w)
+		a.warn(w)
 	}
 	r := &a.readings
 	a.number(&r.Temperature, h.Temperature, h.HasTemperature)

@@ -32,71 +32,70 @@ func askSCSI(d device, a *answer, disk hardware.Disk) error {
 		}
 		return nil
 	}
-	r := &a.readings
 	var errs []error
-	read := func(page byte, use func(scsi.Log)) {
-		if !list.Has(page) {
-			return
+	for _, step := range &logPages {
+		if !list.Has(step.page) {
+			continue
 		}
-		l, err := logPage(d, page)
+		l, err := logPage(d, step.page)
 		if err != nil {
 			errs = append(errs, err)
-			return
+			continue
 		}
-		use(l)
+		step.take(a, l)
 	}
-	read(scsi.PageExceptions, func(l scsi.Log) {
-		s, t, ok := l.Exception()
-		if !ok {
-			return
-		}
-		words, failing := s.Warning()
-		a.healthy(!failing)
-		if words != "" {
-			a.warn("%s", words)
-		}
-		a.number(&r.Temperature, t, t > 0)
-	})
-	read(scsi.PageTemperature, func(l scsi.Log) {
-		t, ok := l.Temperature()
-		a.number(&r.Temperature, t, ok)
-	})
-	read(scsi.PageStartStop, func(l scsi.Log) {
-		n, ok := l.Cycles()
-		a.count(&r.PowerCycles, n, ok)
-	})
-	read(scsi.PageSolidState, func(l scsi.Log) {
-		n, ok := l.Wear()
-		a.number(&r.Wear, n, ok)
-	})
-	read(scsi.PageBackground, func(l scsi.Log) {
-		n, ok := l.Minutes()
-		a.count(&r.PowerOnHours, n/60, ok)
-	})
-	var lost int64
-	known := false
-	uncorrected := func(l scsi.Log) {
-		n, ok := l.Uncorrected()
-		lost, known = lost+n, known || ok
-	}
-	read(scsi.PageReads, func(l scsi.Log) {
-		n, ok := l.Bytes()
-		a.count(&r.BytesRead, n, ok)
-		uncorrected(l)
-	})
-	read(scsi.PageWrites, func(l scsi.Log) {
-		n, ok := l.Bytes()
-		a.count(&r.BytesWritten, n, ok)
-		uncorrected(l)
-	})
-	read(scsi.PageVerify, uncorrected)
-	a.count(&r.MediaErrors, lost, known)
 	header := make([]byte, 4)
 	if n, _, err := d.scsi(scsi.GrownDefects(), header); err == nil {
 		n, ok := scsi.ParseGrownDefects(header[:n])
-		a.count(&r.Reallocated, n, ok)
+		a.count(&a.readings.Reallocated, n, ok)
 	}
 	return errors.Join(errs...)
+}
+
+// logPages are what is read, and what of them is kept.
+var logPages = [...]struct {
+	page byte
+	take func(*answer, scsi.Log)
+}{
+	{scsi.PageExceptions, (*answer).exceptions},
+	{scsi.PageTemperature, func(a *answer, l scsi.Log) { t, ok := l.Temperature(); a.number(&a.readings.Temperature, t, ok) }},
+	{scsi.PageStartStop, func(a *answer, l scsi.Log) { n, ok := l.Cycles(); a.count(&a.readings.PowerCycles, n, ok) }},
+	{scsi.PageSolidState, func(a *answer, l scsi.Log) { n, ok := l.Wear(); a.number(&a.readings.Wear, n, ok) }},
+	{scsi.PageBackground, func(a *answer, l scsi.Log) { n, ok := l.Minutes(); a.count(&a.readings.PowerOnHours, n/60, ok) }},
+	{scsi.PageReads, func(a *answer, l scsi.Log) {
+		n, ok := l.Bytes()
+		a.count(&a.readings.BytesRead, n, ok)
+		a.lost(l)
+	}},
+	{scsi.PageWrites, func(a *answer, l scsi.Log) {
+		n, ok := l.Bytes()
+		a.count(&a.readings.BytesWritten, n, ok)
+		a.lost(l)
+	}},
+	{scsi.PageVerify, (*answer).lost},
+}
+
+// exceptions takes what the disk would report of itself.
+func (a *answer) exceptions(l scsi.Log) {
+	s, t, ok := l.Exception()
+	if !ok {
+		return
+	}
+	words, failing := s.Warning()
+	a.healthy(!failing)
+	if words != "" {
+		a.warn(words)
+	}
+	a.number(&a.readings.Temperature, t, t > 0)
+}
+
+// lost adds the errors that were not corrected.
+func (a *answer) lost(l scsi.Log) {
+	n, ok := l.Uncorrected()
+	if m := a.readings.MediaErrors; ok && m != nil {
+		n, a.readings.MediaErrors = n+*m, nil
+	}
+	a.count(&a.readings.MediaErrors, n, ok)
 }
 
 func logPage(d device, page byte) (scsi.Log, error) {

@@ -88,34 +88,21 @@ func (p place) subsystem(i int) string {
 // transport is named by the world and not by a controller.
 func (p place) scsiWord(i int) (word string, found bool) {
 	n, _ := address(p.dirs[i])
-	text := func(dir int, kind, file string) string {
-		name := p.dirs[dir]
-		return p.h.Text(p.dir(dir) + "/" + kind + "/" + name + "/" + file)
-	}
 	if i < 3 {
 		return "", false
 	}
+	unit := lun(n[3])
 	if p.at("rport-") > 0 {
-		return join("fc", text(i-1, "fc_transport", "port_name"), lun(n[3])), true
+		return "fc-" + p.class(i-1, "fc_transport", "port_name") + "-" + unit, true
 	}
 	if end := p.at("end_device-"); end > 2 {
-		if text(end-1, "sas_port", "num_phys") != "1" {
-			return join("sas", text(end, "sas_device", "sas_address"), lun(n[3])), true
-		}
-		phy := join("phy", text(end, "sas_device", "phy_identifier"), lun(n[3]))
-		phy = strings.Replace(phy, "phy-", "phy", 1)
-		if from := text(end-2, "sas_device", "sas_address"); from != "" {
-			return "sas-exp" + from + "-" + phy, true
-		}
-		return "sas-" + phy, true
+		return p.sasWord(end) + "-" + unit, true
 	}
 	if s := p.at("session"); s > 0 {
-		connection := "connection" + p.dirs[s][len("session"):] + ":0"
-		c := p.dir(s) + "/" + connection + "/iscsi_connection/" + connection + "/persistent_"
-		return fmt.Sprintf("ip-%s:%s-iscsi-%s-%s", p.h.Text(c+"address"), p.h.Text(c+"port"), text(s, "iscsi_session", "targetname"), lun(n[3])), true
+		return p.iscsiWord(s) + "-" + unit, true
 	}
 	if a := p.at("ata"); a > 0 {
-		port := "ata-" + text(a, "ata_port", "port_no")
+		port := "ata-" + p.class(a, "ata_port", "port_no")
 		switch {
 		case n[1] != 0: // behind a port multiplier
 			port += "." + strconv.Itoa(n[1]) + ".0"
@@ -131,7 +118,7 @@ func (p place) scsiWord(i int) (word string, found bool) {
 		return "", false
 	}
 	if id := p.h.Text(p.dir(host-1) + "/device_id"); strings.HasPrefix(id, "{") { // Hyper-V
-		return join("vmbus", strings.NewReplacer("{", "", "}", "", "-", "").Replace(id), lun(n[3])), true
+		return "vmbus-" + strings.ReplaceAll(strings.Trim(id, "{}"), "-", "") + "-" + unit, true
 	}
 	least := n[0]
 	names, _ := p.h.List(p.dir(host - 1))
@@ -143,7 +130,30 @@ func (p place) scsiWord(i int) (word string, found bool) {
 	return fmt.Sprintf("scsi-%d:%d:%d:%d", n[0]-least, n[1], n[2], n[3]), false
 }
 
-func join(words ...string) string { return strings.Join(words, "-") }
+// class is an attribute that a class of devices gives the i'th device.
+func (p place) class(i int, class, file string) string {
+	return p.h.Text(p.dir(i) + "/" + class + "/" + p.dirs[i] + "/" + file)
+}
+
+// sasWord is for the end device at i: by the phy it is plugged into, or by its
+// address if it has several.
+func (p place) sasWord(i int) string {
+	if p.class(i-1, "sas_port", "num_phys") != "1" {
+		return "sas-" + p.class(i, "sas_device", "sas_address")
+	}
+	word := "sas-"
+	if expander := p.class(i-2, "sas_device", "sas_address"); expander != "" {
+		word += "exp" + expander + "-"
+	}
+	return word + "phy" + p.class(i, "sas_device", "phy_identifier")
+}
+
+// iscsiWord is for the session at i.
+func (p place) iscsiWord(i int) string {
+	connection := "connection" + strings.TrimPrefix(p.dirs[i], "session") + ":0"
+	to := p.dir(i) + "/" + connection + "/iscsi_connection/" + connection + "/persistent_"
+	return "ip-" + p.h.Text(to+"address") + ":" + p.h.Text(to+"port") + "-iscsi-" + p.class(i, "iscsi_session", "targetname")
+}
 
 func lun(n int) string {
 	if n < 256 {

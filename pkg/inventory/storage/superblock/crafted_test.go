@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -183,47 +184,78 @@ func (f failingTail) ReadAt(b []byte, off int64) (int, error) {
 	return f.failing.ReadAt(b, off)
 }
 
-// sparse puts pieces into a volume of any size.
+// sparse is a volume of any size of which only the ends are not zero.
 type sparse struct {
 	head, tail []byte
 	size       int64
 }
 
 func (s sparse) ReadAt(b []byte, off int64) (int, error) {
-	for i := range b {
-		switch at := off + int64(i); {
-		case at >= s.size:
-			return i, io.EOF
-		case at < int64(len(s.head)):
-			b[i] = s.head[at]
-		case at >= s.size-int64(len(s.tail)):
-			b[i] = s.tail[at-s.size+int64(len(s.tail))]
-		default:
-			b[i] = 0
-		}
+	if off >= s.size {
+		return 0, io.EOF
 	}
-	return len(b), nil
+	n := int(min(int64(len(b)), s.size-off))
+	clear(b[:n])
+	lay(b[:n], off, s.head, 0)
+	lay(b[:n], off, s.tail, s.size-int64(len(s.tail)))
+	if n < len(b) {
+		return n, io.EOF
+	}
+	return n, nil
 }
 
-// FuzzFilesystem looks at volumes with any beginning and end.
-func FuzzFilesystem(f *testing.F) {
-	for _, b := range crafted() {
-		f.Add(b[:min(len(b), headSize)], b[max(len(b)-128<<10, 0):], int64(len(b)))
+// lay puts a piece of the volume that begins at start into b, which begins at off.
+func lay(b []byte, off int64, piece []byte, start int64) {
+	switch d := start - off; {
+	case d >= 0 && d < int64(len(b)):
+		copy(b[d:], piece)
+	case d < 0 && -d < int64(len(piece)):
+		copy(b, piece[-d:])
 	}
-	f.Add([]byte{}, []byte{}, int64(1)<<62)
-	f.Fuzz(func(t *testing.T, head, tail []byte, size int64) {
-		v, err := Probe(sparse{head, tail, max(size, 0)}, size)
-		if err != nil && size >= 0 {
+}
+
+// FuzzFilesystem changes volumes in one place or two, and their size.
+func FuzzFilesystem(f *testing.F) {
+	all := crafted()
+	var names []string
+	for name := range all {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	var volumes []sparse
+	for i, name := range names {
+		b := all[name]
+		volumes = append(volumes, sparse{bytes.Clone(b[:min(len(b), headSize)]), bytes.Clone(b[max(len(b)-128<<10, 0):]), int64(len(b))})
+		for _, off := range []int64{0, 0x400, 0x1000, 0x4000, 0x8000, 0x10040, -0x10000, -0x2000, -1024} {
+			f.Add(i, off, []byte{0xff}, int64(11), []byte("\x01\x00"), int64(0))
+		}
+	}
+	f.Fuzz(func(t *testing.T, which int, off1 int64, patch1 []byte, off2 int64, patch2 []byte, grow int64) {
+		v := volumes[uint(which)%uint(len(volumes))]
+		if v.size += grow; v.size < 0 {
+			v.size = grow
+		}
+		v.head, v.tail = bytes.Clone(v.head), bytes.Clone(v.tail)
+		for off, patch := range map[int64][]byte{off1: patch1, off2: patch2} {
+			if off >= 0 && off < int64(len(v.head)) {
+				copy(v.head[off:], patch)
+			}
+			if off < 0 && -off > 0 && -off <= int64(len(v.tail)) {
+				copy(v.tail[int64(len(v.tail))+off:], patch)
+			}
+		}
+		found, err := Probe(v, v.size)
+		if err != nil && v.size >= 0 {
 			t.Fatal(err)
 		}
-		if v.Kind == "" && v != (Volume{}) {
-			t.Errorf("no kind: %+v", v)
-		}
-		if _, err := Member(sparse{head, tail, max(size, 0)}, size, int64(len(head))); err != nil {
+		if _, err := Member(v, v.size, off1); err != nil {
 			t.Fatal(err)
 		}
-		if len(v.Label) > 4*512 || len(v.UUID) > 64 || strings.ContainsAny(v.Label+v.UUID, "\x00\x1b\n") {
-			t.Errorf("%+v", v)
+		if found.Kind == "" && found != (Volume{}) {
+			t.Errorf("no kind: %+v", found)
+		}
+		if len(found.Label) > 4*512 || len(found.UUID) > 64 || strings.ContainsAny(found.Label+found.UUID, "\x00\x1b\n") {
+			t.Errorf("%+v", found)
 		}
 	})
 }
