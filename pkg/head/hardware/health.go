@@ -55,7 +55,7 @@ func Warnings(d hardware.Document) (list []Warning) {
 		case s.Crit != nil && s.Kind == "temperature" && r.Value >= *s.Crit:
 			warn("sensors", s.ID, "%s of %g is critical (%g)", s.Kind, r.Value, *s.Crit)
 		case r.Alarm:
-			warn("sensors", s.ID, "alarm, at a %s of %g", s.Kind, r.Value)
+			warn("sensors", s.ID, "%s alarm at %g", s.Kind, r.Value)
 		}
 	}
 	if b := d.Burnin; b != nil && !b.Passed {
@@ -69,7 +69,7 @@ func Warnings(d hardware.Document) (list []Warning) {
 		}
 	}
 	for _, p := range d.Errors {
-		warn("errors", p.ID, "could not be learned, or not wholly: %s", p.Error)
+		warn(p.ID, "", "could not be learned, or not wholly: %s", p.Error)
 	}
 	return list
 }
@@ -83,7 +83,7 @@ func memory(m *hardware.Memory, warn warner) {
 	told := false
 	count := func(id string, corrected, uncorrected int64) {
 		if corrected > 0 || uncorrected > 0 {
-			warn("memory", id, "%d errors corrected and %d not since boot", corrected, uncorrected)
+			warn("memory", id, "since boot %d errors corrected, %d not", corrected, uncorrected)
 			told = true
 		}
 	}

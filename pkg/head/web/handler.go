@@ -73,7 +73,10 @@ func (s *Site) Handler() http.Handler {
 	mux.HandleFunc("GET /v1/nodes/{node}/inventory/diff", s.withInventory(s.inventoryDiff))
 	mux.HandleFunc("POST /v1/nodes/{node}/inventory/accept", s.withInventory(s.accept))
 	mux.HandleFunc("GET /v1/inventory", s.listInventories)
+	mux.HandleFunc("GET /schema/inventory.json", inventorySchema)
 	s.omf(mux)
+	s.burnin(mux)
+	s.browse(mux)
 
 	mux.HandleFunc("GET /v1/multicast", s.listSessions)
 	mux.HandleFunc("POST /v1/multicast", s.join)

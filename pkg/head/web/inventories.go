@@ -3,12 +3,14 @@ package web
 import (
 	"encoding/csv"
 	"fmt"
+	"io"
 	"net/http"
 	"reflect"
 	"strings"
 	"time"
 
 	"github.com/orbit-pxe/orbit/pkg/hardware/query"
+	"github.com/orbit-pxe/orbit/pkg/hardware/schema"
 	inventories "github.com/orbit-pxe/orbit/pkg/head/hardware"
 )
 
@@ -59,6 +61,12 @@ func (s *Site) listInventories(w http.ResponseWriter, r *http.Request) {
 	default:
 		reply(w, s.machines(found))
 	}
+}
+
+// inventorySchema is what the documents are like.
+func inventorySchema(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Content-Type", "application/schema+json")
+	io.WriteString(w, schema.JSON())
 }
 
 func parseColumns(text string) ([]query.Column, error) {

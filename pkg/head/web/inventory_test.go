@@ -330,6 +330,14 @@ func TestCSV(t *testing.T) {
 	}
 }
 
+func TestSchema(t *testing.T) {
+	_, server := head(t, t.TempDir())
+	status, body, h := call(t, "GET", server.URL+"/schema/inventory.json", "")
+	if status != 200 || !json.Valid([]byte(body)) || !strings.Contains(body, hardware.Schema) || h.Get("Content-Type") != "application/schema+json" {
+		t.Errorf("schema: %d %v %.200s", status, h, body)
+	}
+}
+
 func TestManyNodesSendAtOnce(t *testing.T) {
 	_, server := keeper(t, t.TempDir(), true)
 	var wait sync.WaitGroup
