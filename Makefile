@@ -12,9 +12,9 @@ GOTESTSUM = $(GO) run gotest.tools/gotestsum@v1.13.0
 
 # Debian packages by what needs them. `make deps` installs what is missing.
 DEBS_KERNEL    = linux-source-6.12 build-essential flex bison bc libelf-dev libssl-dev xz-utils kmod
-DEBS_INITRAMFS = zstd systemd-boot-efi
+DEBS_INITRAMFS = xz-utils systemd-boot-efi
 DEBS_RACK      = qemu-system-x86 qemu-utils ovmf ipxe ipxe-qemu seabios iproute2 dnsmasq-base librsvg2-bin
-DEBS_DEBIAN    = mmdebstrap uidmap e2fsprogs dosfstools mtools grub-pc-bin grub-efi-amd64-bin grub-common
+DEBS_DEBIAN    = zstd mmdebstrap uidmap e2fsprogs dosfstools mtools grub-pc-bin grub-efi-amd64-bin grub-common
 DEBS_TEST      = fdisk gdisk xfsprogs btrfs-progs ntfs-3g exfatprogs exfat-fuse lvm2 partclone minisign tftp-hpa curl pigz lbzip2 bzip2 gzip util-linux mount openssl udpcast nftables python3-minimal lshw dmidecode pciutils usbutils lldpd swtpm swtpm-tools
 DEBS           = $(DEBS_KERNEL) $(DEBS_INITRAMFS) $(DEBS_RACK) $(DEBS_DEBIAN) $(DEBS_TEST)
 

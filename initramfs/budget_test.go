@@ -10,8 +10,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/klauspost/compress/zstd"
-
 	"github.com/orbit-pxe/orbit/initramfs/cpio"
 	"github.com/orbit-pxe/orbit/initramfs/manifest"
 )
@@ -66,21 +64,6 @@ func TestBudget(t *testing.T) {
 		if tt.size > tt.max {
 			t.Errorf("%s: %d bytes, more than the %d that are allowed (go run ./initramfs sizes tells what costs how much)", tt.name, tt.size, tt.max)
 		}
-	}
-}
-
-// The kernel of a small node must be able to unpack it.
-func TestWindow(t *testing.T) {
-	packed, err := os.ReadFile(filepath.Join(artifactsDir(t), "initramfs"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	var header zstd.Header
-	if err := header.Decode(packed); err != nil {
-		t.Fatal(err)
-	}
-	if header.WindowSize > 8<<20 {
-		t.Errorf("unpacking takes a window of %d bytes, more than 8 MiB", header.WindowSize)
 	}
 }
 

@@ -13,7 +13,7 @@ import (
 	"os"
 	"path/filepath"
 
-	"github.com/klauspost/compress/zstd"
+	"github.com/therootcompany/xz"
 
 	"github.com/orbit-pxe/orbit/initramfs/cpio"
 )
@@ -111,23 +111,27 @@ func (m *Manifest) describeBinary(binary []byte) error {
 	return nil
 }
 
-// Unpack returns the cpio archive in a zstd file.
+// Unpack returns the cpio archive in an xz file.
 func Unpack(path string) ([]byte, error) {
-	packed, err := os.ReadFile(path)
+	f, err := os.Open(path)
 	if err != nil {
 		return nil, err
 	}
-	d, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1))
+	defer f.Close()
+	r, err := xz.NewReader(f, Window)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("unpack %s: %w", path, err)
 	}
-	defer d.Close()
-	raw, err := d.DecodeAll(packed, nil)
+	raw, err := io.ReadAll(r)
 	if err != nil {
-		return nil, fmt.Errorf("unpack: %w", err)
+		return nil, fmt.Errorf("unpack %s: %w", path, err)
 	}
 	return raw, nil
 }
+
+// Window is the memory that unpacking may take beside the archive, bytes: the
+// kernel of a small node must be able to.
+const Window = 8 << 20
 
 // JSON is the content of manifest.json.
 func (m *Manifest) JSON() ([]byte, error) {

