@@ -18,22 +18,25 @@ import (
 func (s *stocktaking) summary(list []client.Machine, now time.Time) error {
 	var rows [][]string
 	for _, m := range list {
-		row := []string{m.Node, m.Name, "", "", "", "", "", "", "", "", "no inventory", ""}
+		d, state := &hardware.Document{}, "no inventory has come yet"
 		if m.Version > 0 {
-			d, err := typed(m.Document)
-			if err != nil {
+			var err error
+			if d, err = typed(m.Document); err != nil {
 				return fmt.Errorf("%s: %w", m.Node, err)
 			}
-			row = append(row[:2:2], cells(d, m.Node)...)
-			row = append(row, units.Duration(now.Sub(m.Seen))+" ago", attention(m.Held, m.Warnings))
+			state = attention(m.Held, m.Warnings)
 		}
-		rows = append(rows, row)
+		seen := ""
+		if !m.Seen.IsZero() {
+			seen = units.Duration(now.Sub(m.Seen)) + " ago"
+		}
+		rows = append(rows, append([]string{m.Node, m.Name}, append(cells(d, m.Node, seen), state)...))
 	}
-	return report.Table(s.stdout, "NODE NAME ~MACHINE SERIAL ~CPUS >MEMORY ~DISKS NICS OTHER SWITCH SEEN STATE", rows, screen(s.stdout))
+	return report.Table(s.stdout, "NODE NAME ?~MACHINE ?>MEMORY ?~DISKS ?SEEN ?SERIAL ?~CPUS ?NICS ?OTHER ?SWITCH STATE", rows, screen(s.stdout))
 }
 
 // cells sum a machine up.
-func cells(d *hardware.Document, node string) []string {
+func cells(d *hardware.Document, node, seen string) []string {
 	machine, serial, memory := "", "", ""
 	if s := d.System; s != nil {
 		machine, serial = strings.TrimSpace(s.Vendor+" "+s.Product), s.Serial
@@ -65,7 +68,7 @@ func cells(d *hardware.Document, node string) []string {
 	for _, r := range d.SDRs {
 		other = append(other, r.Kind)
 	}
-	return []string{machine, serial, times(cpus), memory, times(disks), times(nics), times(other), at}
+	return []string{machine, memory, times(disks), seen, serial, times(cpus), times(nics), times(other), at}
 }
 
 // times counts those that are the same: "2 x 1.8 TiB nvme, 466 GiB sata".

@@ -102,8 +102,8 @@ func TestInventory(t *testing.T) {
 		{"52:54:00:00:00:99", 1, []string{"node 52:54:00:00:00:99 has not reported yet"}, ""},
 		{"nobody", 1, []string{`node "nobody": none has this MAC address, serial number or name`}, ""},
 
-		{"", 0, []string{"NODE ", " MACHINE ", " MEMORY ", nodeA, " rack1-1 ", "Dell Inc. PowerEdge R640", "B5RNN2X", "Intel Xeon Gold 6230", "192 GiB", "2.2 TiB sas, 1.7 TiB nvme", "2 x i40e", "USRP B200, USRP X300",
-			nodeB, "Acme Anvil", "1.0 GiB", "held: its hardware", nodeC, "no inventory"}, ""},
+		{"", 0, []string{"NODE ", " MACHINE ", " MEMORY ", nodeA, " rack1-1 ", "Dell Inc. PowerEdge R640", "192 GiB", "2.2 TiB sas, 1.7 TiB nvme", " ago ", "B5RNN2X", "Intel Xeon Gold 6230", "2 x i40e", "USRP B200, USRP X300",
+			nodeB, "Acme Anvil", "1.0 GiB", "held: its hardware", nodeC, "no inventory has come yet"}, ""},
 		{"--all", 0, []string{nodeA, nodeB, nodeC}, ""},
 		{nodeA + " " + nodeB, 0, []string{nodeA, nodeB}, nodeC},
 		{"--select disks[size>=1TB&&!rotational]", 0, []string{nodeA}, nodeB},

@@ -109,3 +109,26 @@ func TestReportOfLittle(t *testing.T) {
 		}
 	}
 }
+
+func TestTable(t *testing.T) {
+	rows := [][]string{{"one", "12", "a long model that has an end", "", "x", ""}, {"two", "7", "b", "", "yy", "held: it\nchanged"}}
+	for width, want := range map[int]string{
+		0: "  NAME  SIZE  MODEL NAME                    WHERE  STATE\n" +
+			"  one     12  a long model that has an end  x\n" +
+			"  two      7  b                             yy     held: it?changed\n",
+		40: "  NAME  SIZE  MODEL NAME           WHERE\n" +
+			"  one     12  a long model that …  x\n" +
+			"  two      7  b                    yy\n      state held: it?changed\n",
+		30: "  NAME  SIZE\n" +
+			"  one     12\n      model name a long model\n      that has an end\n" +
+			"  two      7\n      model name b,\n      state held: it?changed\n",
+	} {
+		var out bytes.Buffer
+		if err := Table(&out, "NAME >SIZE ~MODEL_NAME NONE ?WHERE STATE", rows, Options{Width: width}); err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(want, out.String()); diff != "" {
+			t.Errorf("%d columns (-want +got):\n%s", width, diff)
+		}
+	}
+}

@@ -10,13 +10,14 @@ type column struct {
 	title string
 	right bool // numbers
 	cut   bool // it may lose its end
+	extra bool // left out where there is no room
 	width int
 }
 
 const (
 	indent  = 2  // of tables
 	between = 2  // columns of a table
-	atLeast = 20 // columns are left of what is cut
+	atLeast = 18 // columns are left of what is cut
 	ellipse = "…"
 )
 
@@ -43,7 +44,9 @@ func layout(titles string, rows [][]string) ([]column, [][]string) {
 	var list []column
 	kept := make([][]string, len(rows))
 	for i, title := range strings.Fields(titles) {
-		c := column{title: strings.ReplaceAll(strings.TrimLeft(title, ">~"), "_", " "), right: title[0] == '>', cut: title[0] == '~'}
+		name := strings.TrimLeft(title, ">~?")
+		flags := title[:len(title)-len(name)]
+		c := column{title: strings.ReplaceAll(name, "_", " "), right: strings.Contains(flags, ">"), cut: strings.Contains(flags, "~"), extra: strings.Contains(flags, "?")}
 		for _, row := range rows {
 			row[i] = Clean(row[i])
 			c.width = max(c.width, columns(row[i]))
@@ -108,7 +111,7 @@ func (p *printer) row(list []column, cells []string) {
 func (p *printer) rest(list []column, cells []string) {
 	var phrases []string
 	for i, c := range list {
-		if cells[i] != "" {
+		if cells[i] != "" && !c.extra {
 			phrases = append(phrases, strings.NewReplacer("mac", "MAC", "wwn", "WWN").Replace(strings.ToLower(c.title))+" "+cells[i])
 		}
 	}
