@@ -29,6 +29,7 @@ var layers = map[string]int{
 	"pkg/hardware":     0,
 	"pkg/image":        0,
 	"pkg/ndz":          0,
+	"pkg/order":        0,
 	"pkg/frisbee/wire": 0,
 	"pkg/partition":    0,
 	"pkg/qcow2":        0,
@@ -57,6 +58,7 @@ var layers = map[string]int{
 	// Engines.
 	"pkg/adapt":     3,
 	"pkg/bootos":    3,
+	"pkg/burnin":    3,
 	"pkg/imaging":   3,
 	"pkg/inventory": 3,
 
@@ -75,7 +77,7 @@ var layers = map[string]int{
 
 // values may be imported from their own floor too: they are the vocabulary of
 // the formats.
-var values = map[string]bool{"pkg/api": true, "pkg/extent": true, "pkg/units": true, "pkg/version": true, "pkg/xxhash": true}
+var values = map[string]bool{"pkg/api": true, "pkg/extent": true, "pkg/order": true, "pkg/units": true, "pkg/version": true, "pkg/xxhash": true}
 
 // forbidden on a node: reflection that keeps dead code alive, and what only
 // the head needs.

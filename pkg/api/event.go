@@ -16,6 +16,13 @@ const (
 	Adapt    Step = "adapt"    // the system fitted to its disk and machine
 	KexecTo  Step = "kexec"    // the installed system's kernel loaded and started
 	Up       Step = "up"       // the installed system answers
+
+	// Of a burn-in.
+	BurninStep  Step = "burnin"  // all of it
+	MemoryStep  Step = "memory"  // bytes read back and compared
+	CPUStep     Step = "cpu"     // bytes that were computed on
+	DiskStep    Step = "disk"    // bytes read, and written
+	TrafficStep Step = "traffic" // bytes to and from the head
 )
 
 // State says what an event tells about its step.

@@ -15,6 +15,7 @@ const (
 	Image     Kind = "image"     // write an image to a disk
 	Save      Kind = "save"      // read a disk into an image
 	Inventory Kind = "inventory" // describe the machine
+	Burnin    Kind = "burnin"    // try the machine hard
 	Boot      Kind = "boot"      // kexec what the disk would boot
 	Shell     Kind = "shell"     // stay up with a shell on the console
 )
@@ -53,6 +54,8 @@ type Job struct {
 	Multicast bool `json:"multicast,omitempty"`
 
 	Scrub bool `json:"scrub,omitempty"` // save: leave out what belongs to one machine, logs and histories
+
+	Burnin *BurninOptions `json:"burnin,omitempty"` // burnin: for how long, and what; nil is all of the defaults
 }
 
 // DefaultThen is what follows a job of this kind when it does not say.
@@ -80,9 +83,11 @@ func (j Job) Validate() error {
 		if j.Disk == "" {
 			errs = append(errs, fmt.Errorf("job %s: no disk named (give a device, a selector such as serial=X, or first)", j.Kind))
 		}
+	case Burnin:
+		errs = append(errs, j.Burnin.Validate())
 	case Inventory, Boot, Shell:
 	default:
-		errs = append(errs, fmt.Errorf("job kind %q unknown (want image, save, inventory, boot or shell)", j.Kind))
+		errs = append(errs, fmt.Errorf("job kind %q unknown (want image, save, inventory, burnin, boot or shell)", j.Kind))
 	}
 	switch j.Then {
 	case "", Kexec, Reboot, Poweroff, Stay:
@@ -114,6 +119,7 @@ func (j Job) misplaced() error {
 		{"removing ssh host keys", Image, j.RemoveHostKeys},
 		{"parent", Save, j.Parent != ""},
 		{"scrub", Save, j.Scrub},
+		{"burnin", Burnin, j.Burnin != nil},
 	} {
 		if f.set && j.Kind != f.kind {
 			errs = append(errs, fmt.Errorf("job %s: %s is for jobs of kind %s", j.Kind, f.name, f.kind))

@@ -26,6 +26,15 @@ func TestValidate(t *testing.T) {
 		{"multicast", func(j *Job) { j.Multicast = true }, nil},
 		{"boot by multicast", func(j *Job) { *j = Job{Kind: Boot, Multicast: true} }, []string{"multicast is for jobs of kind image"}},
 		{"save to a frisbee server", func(j *Job) { *j = Job{Kind: Save, Image: "frisbee://h/x", Disk: "first"} }, []string{"not an http or https URL"}},
+		{"burn-in", func(j *Job) { *j = Job{Kind: Burnin} }, nil},
+		{"burn-in of all", func(j *Job) {
+			*j = Job{Kind: Burnin, Burnin: &BurninOptions{For: "24h", Tests: []string{"memory", "disk"}, Memory: 0.5, Destructive: "all"}}
+		}, nil},
+		{"burn-in of nonsense", func(j *Job) {
+			*j = Job{Kind: Burnin, Burnin: &BurninOptions{For: "1", Tests: []string{"fans"}, Memory: 1, Destructive: "first"}}
+		}, []string{`burn-in for "1"`, `test "fans" unknown`, "share up to 0.95", "does not test disks"}},
+		{"burn-in for ever", func(j *Job) { *j = Job{Kind: Burnin, Burnin: &BurninOptions{For: "9000h"}} }, []string{"want a time"}},
+		{"burn-in with an image", func(j *Job) { j.Burnin = &BurninOptions{} }, []string{"burnin is for jobs of kind burnin"}},
 		{"shell needs nothing", func(j *Job) { *j = Job{Kind: Shell} }, nil},
 		{"no URL", func(j *Job) { j.Image = "a.img.zst" }, []string{"not an http or https URL"}},
 		{"another scheme", func(j *Job) { j.Image = "ftp://h/x" }, []string{"not an http or https URL"}},

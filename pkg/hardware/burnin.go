@@ -32,4 +32,10 @@ type BurninTestReadings struct {
 	Passes int     `json:"passes,omitempty"`
 	Rate   float64 `json:"rate,omitempty"` // bytes/s
 	Took   float64 `json:"took,omitempty"` // seconds
+
+	Hottest   int   `json:"hottest,omitempty"`   // degrees Celsius, of the processors meanwhile
+	Throttled int64 `json:"throttled,omitempty"` // how often processors were slowed down by heat meanwhile
 }
+
+// BurninFile is where the last result lies on a node, as the JSON of a Burnin.
+const BurninFile = "/run/orbit/burnin.json"
