@@ -75,6 +75,7 @@ func (s *Site) Handler() http.Handler {
 	mux.HandleFunc("GET /v1/inventory", s.listInventories)
 	mux.HandleFunc("GET /schema/inventory.json", inventorySchema)
 	s.omf(mux)
+	s.burnin(mux)
 	s.browse(mux)
 
 	mux.HandleFunc("GET /v1/multicast", s.listSessions)
