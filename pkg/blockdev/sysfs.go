@@ -7,11 +7,11 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/orbit-pxe/orbit/pkg/api"
+	"github.com/orbit-pxe/orbit/pkg/order"
 )
 
 // List is the function List on m.
@@ -40,7 +40,7 @@ func (m Machine) List(ctx context.Context) ([]Disk, error) {
 			disks = append(disks, d)
 		}
 	}
-	slices.SortFunc(disks, func(a, b Disk) int { return comparePaths(a.SysPath, b.SysPath) })
+	order.Sort(disks, func(a, b Disk) int { return comparePaths(a.SysPath, b.SysPath) })
 	return disks, nil
 }
 

@@ -7,11 +7,11 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/orbit-pxe/orbit/pkg/bootcfg"
+	"github.com/orbit-pxe/orbit/pkg/order"
 	"golang.org/x/sys/unix"
 )
 
@@ -85,7 +85,7 @@ func listVolumes(sys, path string) ([]*volume, error) {
 	if len(list) == 0 {
 		return []*volume{{path: path}}, nil
 	}
-	slices.SortFunc(list, func(a, b *volume) int { return a.number - b.number })
+	order.Sort(list, func(a, b *volume) int { return a.number - b.number })
 	return list, nil
 }
 

@@ -8,6 +8,8 @@ import (
 	"math"
 	"slices"
 	"sort"
+
+	"github.com/orbit-pxe/orbit/pkg/order"
 )
 
 // Range is the bytes from Off up to, not including, End.
@@ -58,7 +60,7 @@ func NewSet(ranges ...Range) Set {
 			sorted = append(sorted, r)
 		}
 	}
-	slices.SortFunc(sorted, func(a, b Range) int {
+	order.Sort(sorted, func(a, b Range) int {
 		switch {
 		case a.Off < b.Off:
 			return -1

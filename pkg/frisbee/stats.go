@@ -3,11 +3,11 @@ package frisbee
 import (
 	"cmp"
 	"net/netip"
-	"slices"
 	"time"
 
 	"github.com/orbit-pxe/orbit/pkg/frisbee/queue"
 	"github.com/orbit-pxe/orbit/pkg/multicast"
+	"github.com/orbit-pxe/orbit/pkg/order"
 )
 
 // ServerStats are what a server did so far.
@@ -59,6 +59,6 @@ func (s *Server) Members() []Member {
 		all = append(all, Member{address(ip), c.id, c.joined && !c.left, now - c.last, c.total + c.lost})
 	}
 	s.mu.Unlock()
-	slices.SortFunc(all, func(a, b Member) int { return cmp.Or(a.Addr.Compare(b.Addr), cmp.Compare(a.ID, b.ID)) })
+	order.Sort(all, func(a, b Member) int { return cmp.Or(a.Addr.Compare(b.Addr), cmp.Compare(a.ID, b.ID)) })
 	return all
 }

@@ -18,7 +18,7 @@ const Schema = "orbit-inventory/1"
 // Document describes one machine.
 type Document struct {
 	Schema string   `json:"schema"`
-	ID     string   `json:"id"`             // of the machine: its UUID, else its serial number, else its first permanent MAC address
+	ID     string   `json:"id"`             // of the machine: its UUID, else its serial number, else its lowest MAC address
 	Only   []string `json:"only,omitempty"` // the sections that were asked for; absent: all
 
 	System   *System   `json:"system,omitempty"`

@@ -14,6 +14,7 @@ import (
 	"github.com/orbit-pxe/orbit/pkg/blockdev"
 	"github.com/orbit-pxe/orbit/pkg/extent"
 	"github.com/orbit-pxe/orbit/pkg/image"
+	"github.com/orbit-pxe/orbit/pkg/order"
 )
 
 // Verify is how it is made sure that the disk holds the image.
@@ -134,7 +135,7 @@ func (w *write) wrong(ctx context.Context, frames []image.Frame) ([]image.Frame,
 		}
 		return err
 	})
-	slices.SortFunc(bad, func(a, b image.Frame) int { return int(a.First - b.First) })
+	order.Sort(bad, func(a, b image.Frame) int { return int(a.First - b.First) })
 	return bad, err
 }
 

@@ -4,10 +4,10 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"slices"
 
 	"github.com/orbit-pxe/orbit/pkg/extent"
 	"github.com/orbit-pxe/orbit/pkg/layout"
+	"github.com/orbit-pxe/orbit/pkg/order"
 	"github.com/orbit-pxe/orbit/pkg/scrub"
 )
 
@@ -20,7 +20,7 @@ func (s *save) scrub(ctx context.Context, from io.ReaderAt) error {
 			return fmt.Errorf("scrub %s: %w (save it as it is, without --scrub, or mount it and clear it)", p.Name, err)
 		}
 	}
-	slices.SortFunc(s.patch.Replace, func(a, b scrub.Piece) int { return int(min(max(a.Off-b.Off, -1), 1)) })
+	order.Sort(s.patch.Replace, func(a, b scrub.Piece) int { return int(min(max(a.Off-b.Off, -1), 1)) })
 	if len(s.patch.Emptied)+len(s.patch.Removed) == 0 {
 		s.tell("there was nothing to scrub")
 		return nil

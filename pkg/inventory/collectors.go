@@ -1,35 +1,87 @@
 package inventory
 
 import (
+	"context"
+	"fmt"
+
 	"github.com/orbit-pxe/orbit/pkg/hardware"
 	"github.com/orbit-pxe/orbit/pkg/inventory/board"
 	"github.com/orbit-pxe/orbit/pkg/inventory/device"
 	"github.com/orbit-pxe/orbit/pkg/inventory/manage"
 	"github.com/orbit-pxe/orbit/pkg/inventory/network"
 	"github.com/orbit-pxe/orbit/pkg/inventory/storage"
+	"github.com/orbit-pxe/orbit/pkg/inventory/sysfs"
 )
 
-// collectors are all there are, by the order of the document's sections.
-func collectors(o Options) []collector {
-	nics := one("nics", network.Options{LLDP: o.LLDP, Announce: o.Announce}.NICs, func(d *hardware.Document, v []hardware.NIC) { d.NICs = v })
-	nics.patience = max(o.LLDP, 0)
-	return []collector{
-		one("system", board.System, func(d *hardware.Document, v *hardware.System) { d.System = v }),
-		one("firmware", manage.Firmware, func(d *hardware.Document, v *hardware.Firmware) { d.Firmware = v }),
-		one("tpm", manage.TPM, func(d *hardware.Document, v *hardware.TPM) { d.TPM = v }),
-		one("bmc", manage.BMC, func(d *hardware.Document, v *hardware.BMC) { d.BMC = v }),
-		one("cpus", board.CPUs, func(d *hardware.Document, v []hardware.CPU) { d.CPUs = v }),
-		one("numa", board.NUMA, func(d *hardware.Document, v []hardware.NUMA) { d.NUMA = v }),
-		one("memory", board.Memory, func(d *hardware.Document, v *hardware.Memory) { d.Memory = v }),
-		one("disks", storage.Disks, func(d *hardware.Document, v []hardware.Disk) { d.Disks = v }),
-		nics,
-		one("wireless", network.Wireless, func(d *hardware.Document, v []hardware.Radio) { d.Wireless = v }),
-		one("pci", device.PCI, func(d *hardware.Document, v []hardware.PCI) { d.PCI = v }),
-		one("usb", device.USB, func(d *hardware.Document, v []hardware.USB) { d.USB = v }),
-		one("gpus", device.GPUs, func(d *hardware.Document, v []hardware.GPU) { d.GPUs = v }),
-		one("sdrs", device.SDRs, func(d *hardware.Document, v []hardware.SDR) { d.SDRs = v }),
-		one("serial_ports", device.SerialPorts, func(d *hardware.Document, v []hardware.SerialPort) { d.SerialPorts = v }),
-		one("watchdogs", device.Watchdogs, func(d *hardware.Document, v []hardware.Watchdog) { d.Watchdogs = v }),
-		one("sensors", device.Sensors, func(d *hardware.Document, v []hardware.Sensor) { d.Sensors = v }),
+// Sections names what a document can have, in its order.
+func Sections() []string {
+	return []string{
+		"system", "firmware", "tpm", "bmc", "cpus", "numa", "memory", "disks", "nics",
+		"wireless", "pci", "usb", "gpus", "sdrs", "serial_ports", "watchdogs", "sensors",
 	}
+}
+
+// part is what a collector has found. It is put into the document by the one
+// goroutine that owns that, so that a collector that was given up on can do no
+// harm when it comes back.
+type part func(*hardware.Document)
+
+// collect learns about one section. With an error it may still have found
+// something. (Written out, since a table of generic functions is four times the
+// code.)
+func collect(ctx context.Context, h sysfs.Host, section string, o Options) (part, error) {
+	switch section {
+	case "system":
+		v, err := board.System(ctx, h)
+		return func(d *hardware.Document) { d.System = v }, err
+	case "firmware":
+		v, err := manage.Firmware(ctx, h)
+		return func(d *hardware.Document) { d.Firmware = v }, err
+	case "tpm":
+		v, err := manage.TPM(ctx, h)
+		return func(d *hardware.Document) { d.TPM = v }, err
+	case "bmc":
+		v, err := manage.BMC(ctx, h)
+		return func(d *hardware.Document) { d.BMC = v }, err
+	case "cpus":
+		v, err := board.CPUs(ctx, h)
+		return func(d *hardware.Document) { d.CPUs = v }, err
+	case "numa":
+		v, err := board.NUMA(ctx, h)
+		return func(d *hardware.Document) { d.NUMA = v }, err
+	case "memory":
+		v, err := board.Memory(ctx, h)
+		return func(d *hardware.Document) { d.Memory = v }, err
+	case "disks":
+		v, err := storage.Disks(ctx, h)
+		return func(d *hardware.Document) { d.Disks = v }, err
+	case "nics":
+		v, err := network.Options{LLDP: o.LLDP, Announce: o.Announce}.NICs(ctx, h)
+		return func(d *hardware.Document) { d.NICs = v }, err
+	case "wireless":
+		v, err := network.Wireless(ctx, h)
+		return func(d *hardware.Document) { d.Wireless = v }, err
+	case "pci":
+		v, err := device.PCI(ctx, h)
+		return func(d *hardware.Document) { d.PCI = v }, err
+	case "usb":
+		v, err := device.USB(ctx, h)
+		return func(d *hardware.Document) { d.USB = v }, err
+	case "gpus":
+		v, err := device.GPUs(ctx, h)
+		return func(d *hardware.Document) { d.GPUs = v }, err
+	case "sdrs":
+		v, err := device.SDRs(ctx, h)
+		return func(d *hardware.Document) { d.SDRs = v }, err
+	case "serial_ports":
+		v, err := device.SerialPorts(ctx, h)
+		return func(d *hardware.Document) { d.SerialPorts = v }, err
+	case "watchdogs":
+		v, err := device.Watchdogs(ctx, h)
+		return func(d *hardware.Document) { d.Watchdogs = v }, err
+	case "sensors":
+		v, err := device.Sensors(ctx, h)
+		return func(d *hardware.Document) { d.Sensors = v }, err
+	}
+	return nil, fmt.Errorf("no section %q", section)
 }

@@ -43,15 +43,15 @@ func Gather(ctx context.Context, o Options) hardware.Document {
 		Time: began.UTC().Round(time.Millisecond), Kernel: host.Text("/proc/sys/kernel/osrelease"), Version: version.String(),
 		Boot: host.Text("/proc/sys/kernel/random/boot_id"),
 	}}
-	wanted := wanted(o)
+	wanted := wanted(o.Only)
 	findings := make(chan finding, len(wanted))
-	for _, c := range wanted {
-		go func() { findings <- c.run(ctx, host, o.Each+c.patience) }()
+	for _, section := range wanted {
+		go func() { findings <- find(ctx, host, section, o) }()
 	}
 	for range wanted {
 		take(&d, <-findings)
 	}
-	settle(&d, o.Only)
+	settle(host, &d)
 	d.Readings.Took = seconds(time.Since(began))
 	return d
 }
@@ -66,27 +66,16 @@ func take(d *hardware.Document, f finding) {
 	d.Readings.Collectors = append(d.Readings.Collectors, hardware.CollectTime{ID: f.id, Took: seconds(f.took)})
 }
 
-// wanted are the collectors of the sections that were asked for.
-func wanted(o Options) []collector {
-	if o.Only == nil {
-		return collectors(o)
+// wanted are the sections to look for: those that were asked for, and the one
+// that names the machine.
+func wanted(only []string) []string {
+	switch {
+	case only == nil:
+		return Sections()
+	case slices.Contains(only, "system"):
+		return only
 	}
-	var some []collector
-	for _, c := range collectors(o) {
-		if slices.ContainsFunc(c.sections, func(s string) bool { return slices.Contains(o.Only, s) }) {
-			some = append(some, c)
-		}
-	}
-	return some
-}
-
-// Sections names what a document can have.
-func Sections() []string {
-	var names []string
-	for _, c := range collectors(Options{}) {
-		names = append(names, c.sections...)
-	}
-	return names
+	return append([]string{"system"}, only...)
 }
 
 // CheckSections tells of names that are none.

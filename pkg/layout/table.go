@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/orbit-pxe/orbit/pkg/extent"
+	"github.com/orbit-pxe/orbit/pkg/order"
 	"github.com/orbit-pxe/orbit/pkg/partition"
 )
 
@@ -74,7 +75,7 @@ func (d *disk) areas(parts []partition.Partition) (areas []area, reason string) 
 			areas = append(areas, area{extent.Range{Off: off, End: off + int64(d.Sector)}, "an extended boot record", false})
 		}
 	}
-	slices.SortStableFunc(areas, func(a, b area) int { return cmp.Compare(a.Off, b.Off) })
+	order.Stable(areas, func(a, b area) int { return cmp.Compare(a.Off, b.Off) })
 	for i, a := range areas {
 		switch {
 		case a.Empty() || a.Off < 0 || a.End > d.Size:

@@ -3,13 +3,14 @@ package netup
 import (
 	"context"
 	"errors"
-	"slices"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
+
+	"github.com/orbit-pxe/orbit/pkg/order"
 )
 
 // search is the loop that looks for a network. Its fields belong to that
@@ -210,7 +211,7 @@ func (s *search) sorted() []*port {
 	for _, p := range s.ports {
 		all = append(all, p)
 	}
-	slices.SortFunc(all, func(a, b *port) int { return strings.Compare(a.name, b.name) })
+	order.Sort(all, func(a, b *port) int { return strings.Compare(a.name, b.name) })
 	return all
 }
 

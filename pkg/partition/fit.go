@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/orbit-pxe/orbit/pkg/order"
 	"github.com/orbit-pxe/orbit/pkg/units"
 )
 
@@ -54,7 +55,7 @@ func (t *Table) Fit(diskSize int64, needed map[int]int64) (*Table, error) {
 		return nil, &FitError{Disk: diskSize, Limit: limit}
 	}
 	parts := slices.Clone(n.Partitions)
-	slices.SortStableFunc(parts, func(a, b Partition) int { return cmp.Compare(a.Start, b.Start) })
+	order.Stable(parts, func(a, b Partition) int { return cmp.Compare(a.Start, b.Start) })
 	for _, p := range parts {
 		if p.Extended || p.End() <= limit {
 			continue

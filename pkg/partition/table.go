@@ -6,9 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"slices"
 	"strings"
 
+	"github.com/orbit-pxe/orbit/pkg/order"
 	"github.com/orbit-pxe/orbit/pkg/units"
 )
 
@@ -238,7 +238,7 @@ func overlaps(parts []Partition) []string {
 			data = append(data, p)
 		}
 	}
-	slices.SortStableFunc(data, func(a, b Partition) int { return cmp.Compare(a.Start, b.Start) })
+	order.Stable(data, func(a, b Partition) int { return cmp.Compare(a.Start, b.Start) })
 	var found []string
 	far := 0 // of those before i, the one that reaches farthest
 	for i := 1; i < len(data) && len(found) < 8; i++ {

@@ -5,11 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"slices"
 
 	"github.com/orbit-pxe/orbit/pkg/extent"
 	"github.com/orbit-pxe/orbit/pkg/fsmap"
 	"github.com/orbit-pxe/orbit/pkg/fsmap/xfs"
+	"github.com/orbit-pxe/orbit/pkg/order"
 )
 
 const (
@@ -195,7 +195,7 @@ func (x *xfsVolume) finish(p *Patch) error {
 		binary.LittleEndian.PutUint32(c.b[c.sum:], xfs.Sum(c.b, c.sum))
 		p.Replace = append(p.Replace, Piece{c.off, c.b})
 	}
-	slices.SortFunc(p.Replace, func(a, b Piece) int { return int(min(max(a.Off-b.Off, -1), 1)) })
+	order.Sort(p.Replace, func(a, b Piece) int { return int(min(max(a.Off-b.Off, -1), 1)) })
 	for _, piece := range p.Replace {
 		if piece.Off < end || p.Zero.Overlaps(piece.Range()) {
 			return xfsDamaged("metadata at %d is part of a file", piece.Off)

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/orbit-pxe/orbit/pkg/fsmap/xfs"
+	"github.com/orbit-pxe/orbit/pkg/order"
 )
 
 const (
@@ -219,7 +220,7 @@ func freeItems(b *xfsBlock, items []dirItem) {
 		b.put16(it.off+2, it.length)
 		b.put16(it.off+it.length-2, it.off)
 	}
-	slices.SortStableFunc(free, func(a, b dirItem) int { return b.length - a.length })
+	order.Stable(free, func(a, b dirItem) int { return b.length - a.length })
 	clear(b.at(dirFreeList, 12))
 	for i, it := range free[:min(len(free), 3)] {
 		b.put16(dirFreeList+4*i, it.off)

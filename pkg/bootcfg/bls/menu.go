@@ -19,6 +19,7 @@ import (
 	"strings"
 
 	"github.com/orbit-pxe/orbit/pkg/bootcfg"
+	"github.com/orbit-pxe/orbit/pkg/order"
 )
 
 const (
@@ -99,7 +100,7 @@ func ReadDir(ctx context.Context, fsys fs.FS, dir string) (entries []Entry, note
 // sort-key first, by key and machine, then by version, the newest first; the
 // others by name, the newest first.
 func Sort(entries []Entry) {
-	slices.SortStableFunc(entries, func(a, b Entry) int {
+	order.Stable(entries, func(a, b Entry) int {
 		if c := boolean(a.Bad(), b.Bad()); c != 0 {
 			return c
 		}

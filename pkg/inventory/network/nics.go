@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strconv"
 	"time"
 
@@ -13,6 +12,7 @@ import (
 
 	"github.com/orbit-pxe/orbit/pkg/hardware"
 	"github.com/orbit-pxe/orbit/pkg/inventory/sysfs"
+	"github.com/orbit-pxe/orbit/pkg/order"
 )
 
 // Options say how to look for what is at the other ends of cables.
@@ -161,7 +161,7 @@ func (c collector) ports() ([]*port, error) {
 			all = append(all, p)
 		}
 	}
-	slices.SortFunc(all, func(a, b *port) int {
+	order.Sort(all, func(a, b *port) int {
 		return cmp.Or(sysfs.Compare(a.path, b.path), a.Port-b.Port, sysfs.Compare(a.Name, b.Name))
 	})
 	return all, nil

@@ -12,6 +12,7 @@ import (
 	"github.com/orbit-pxe/orbit/pkg/hardware"
 	"github.com/orbit-pxe/orbit/pkg/inventory/network/nl80211"
 	"github.com/orbit-pxe/orbit/pkg/inventory/sysfs"
+	"github.com/orbit-pxe/orbit/pkg/order"
 )
 
 // Wireless lists radios in the order of where they are attached: what cfg80211
@@ -55,7 +56,7 @@ func (s survey) radios(ctx context.Context) ([]hardware.Radio, error) {
 			all = append(all, r)
 		}
 	}
-	slices.SortFunc(all, func(a, b *radio) int {
+	order.Sort(all, func(a, b *radio) int {
 		return cmp.Or(sysfs.Compare(a.where.path, b.where.path), -strings.Compare(a.Class, b.Class), sysfs.Compare(a.Name, b.Name))
 	})
 	ids := map[string]bool{}

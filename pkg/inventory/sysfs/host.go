@@ -7,9 +7,10 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/orbit-pxe/orbit/pkg/order"
 )
 
 // Host is the machine to look at.
@@ -106,7 +107,7 @@ func (h Host) List(path string) ([]string, error) {
 	}
 	defer f.Close()
 	names, err := f.Readdirnames(-1)
-	slices.SortFunc(names, Compare)
+	order.Sort(names, Compare)
 	return names, err
 }
 
