@@ -22,7 +22,7 @@ type questions struct {
 }
 
 // notesEach is how often tell is called for one disk at most.
-const notesEach = 4
+const notesEach = 5
 
 var errAsleep = errors.New("it sleeps and was not woken: health and contents are not known")
 
@@ -53,7 +53,12 @@ func (q questions) attempt() (nothing func(*hardware.Disk), err error) {
 	var wait sync.WaitGroup
 	wait.Go(func() {
 		q.try(func() (func(*hardware.Disk), error) {
-			c, err := look(d, q.disk)
+			c, err := readTable(d, q.disk)
+			if err != nil {
+				return c.put, err
+			}
+			q.tell(note{put: c.put}) // there may be more partitions than time
+			c, err = c.recognise(d, q.disk.Size)
 			return c.put, err
 		})
 	})
@@ -86,7 +91,7 @@ func (q questions) health(d device, kind kind) (a answer, err error) {
 	case isNVMe:
 		err = askNVMe(d, &a)
 	case isATA, maybeATA:
-		err = askATA(d, &a)
+		err = askATA(d, &a, kind)
 	case isSCSI:
 		err = askSCSI(d, &a, q.disk)
 	}

@@ -354,6 +354,7 @@ func (h hung) ReadAt([]byte, int64) (int, error) { <-h.until; return 0, io.EOF }
 // TestHang has one disk that does not read, though it tells its health, and
 // others that do.
 func TestHang(t *testing.T) {
+	t.Parallel()
 	until := make(chan struct{})
 	defer close(until)
 	sick := hung{newScript(), until}
@@ -384,6 +385,40 @@ func TestHang(t *testing.T) {
 	}
 	if d := only(t, disks, "vda"); d.Filesystem == nil || d.Filesystem.Type != "xfs" {
 		t.Errorf("%+v", d)
+	}
+}
+
+// slow is a disk that reads its partition table and nothing else.
+type slow struct{ hung }
+
+func (s slow) ReadAt(b []byte, off int64) (int, error) {
+	if off == 0 && len(b) == 512 {
+		return s.script.ReadAt(b, off)
+	}
+	return s.hung.ReadAt(b, off)
+}
+
+// TestSlow keeps the partitions of a disk that takes too long over what is on
+// them.
+func TestSlow(t *testing.T) {
+	t.Parallel()
+	until := make(chan struct{})
+	defer close(until)
+	s := slow{hung{newScript(), until}}
+	s.content = make([]byte, 512)
+	copy(s.content[446:], "\x00\x00\x00\x00\x83\x00\x00\x00\x00\x08\x00\x00\x00\x08\x00\x00")
+	s.content[510], s.content[511] = 0x55, 0xaa
+	c := collector{tree(t, rack()), func(path string) (device, error) {
+		if path == "/dev/vda" {
+			return s, nil
+		}
+		return nil, fs.ErrNotExist
+	}}
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+	defer cancel()
+	disks, err := c.disks(ctx)
+	if d := only(t, disks, "vda"); err == nil || d.Table != "mbr" || len(d.Partitions) != 1 || d.Partitions[0].Size != mib {
+		t.Errorf("%+v, %v", d, err)
 	}
 }
 

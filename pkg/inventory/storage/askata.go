@@ -39,7 +39,7 @@ func pages(d device, c ata.Command) ([]byte, error) {
 }
 
 // askATA asks a disk who it is, for its health, and whether it encrypts.
-func askATA(d device, a *answer) error {
+func askATA(d device, a *answer, kind kind) error {
 	b, err := pages(d, ata.IdentifyDevice())
 	if err != nil {
 		return fmt.Errorf("ask for ATA identity: %w", err)
@@ -53,7 +53,7 @@ func askATA(d device, a *answer) error {
 	if id.Trusted || id.Encrypts {
 		a.sed = "supported"
 	}
-	if id.Trusted {
+	if id.Trusted && kind == isATA { // bridges are not to be trusted with rare commands
 		if found, err := discover(d); err == nil && (found.State() != "none" || !id.Encrypts) {
 			a.sed = found.State()
 		}

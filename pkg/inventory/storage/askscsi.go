@@ -17,13 +17,15 @@ const logSize = 4096
 // Volumes of RAID controllers and virtual disks refuse most of it, which says
 // nothing about them.
 func askSCSI(d device, a *answer, disk hardware.Disk) error {
-	found, err := discover(d)
-	refused := scsi.Sense{}
-	switch {
-	case err == nil:
-		a.sed = found.State()
-	case disk.Bus == "sas" && errors.As(err, &refused) && refused.Unsupported():
-		a.sed = "none"
+	if disk.Bus == "sas" { // and no volume of a controller
+		found, err := discover(d)
+		refused := scsi.Sense{}
+		switch {
+		case err == nil:
+			a.sed = found.State()
+		case errors.As(err, &refused) && refused.Unsupported():
+			a.sed = "none"
+		}
 	}
 	list, err := logPage(d, scsi.PageSupported)
 	if err != nil {

@@ -14,17 +14,22 @@ import (
 
 // contents is what a disk holds.
 type contents struct {
-	table, id  string
+	table, id  string // "" without a table
 	filesystem *hardware.Filesystem
 	partitions []hardware.Partition
 }
 
-// look reads the partition table of a disk and the beginning of each partition.
-// With an error, what was found before counts.
-func look(r io.ReaderAt, d hardware.Disk) (c contents, err error) {
+// put adds it to the disk's description.
+func (c contents) put(d *hardware.Disk) {
+	d.Table, d.TableID, d.Filesystem, d.Partitions = c.table, c.id, c.filesystem, c.partitions
+}
+
+// readTable reads the partition table of a disk. With an error the partitions
+// are those that the kernel knows.
+func readTable(r io.ReaderAt, d hardware.Disk) (contents, error) {
 	t, err := partition.Read(r, max(d.Sector, 512))
 	if err != nil {
-		c.partitions = d.Partitions // as far as the kernel knows them
+		c := contents{partitions: d.Partitions}
 		if broken := (*partition.FormatError)(nil); errors.As(err, &broken) {
 			if c.table = "gpt"; broken.Part == "mbr" || broken.Part == "extended boot record" {
 				c.table = "mbr"
@@ -33,47 +38,54 @@ func look(r io.ReaderAt, d hardware.Disk) (c contents, err error) {
 		return c, fmt.Errorf("read partition table: %w", err)
 	}
 	if t.Scheme == partition.SchemeNone {
-		c.filesystem, err = filesystem(r, 0, d.Size)
-		return c, err
+		return contents{}, nil
 	}
-	c.table, c.id = string(t.Scheme), clean(strings.ToLower(t.ID))
-	var errs []error
-	var end int64 // of the last partition
+	c := contents{table: string(t.Scheme), id: clean(strings.ToLower(t.ID))}
 	for _, p := range t.Partitions {
 		part := hardware.Partition{
 			ID: strconv.Itoa(p.Number), Start: p.Start, Size: p.Size,
-			Type: strings.TrimPrefix(strings.ToLower(p.Type), "0x"), UUID: p.ID, Label: p.Name,
+			Type: strings.TrimPrefix(strings.ToLower(p.Type), "0x"), UUID: p.ID, Label: superblock.Printable(p.Name),
 		}
 		for _, k := range d.Partitions {
 			if k.ID == part.ID {
 				part.Name = k.Name
 			}
 		}
-		if !p.Extended {
-			if part.Filesystem, err = filesystem(r, p.Start, p.Size); err != nil {
-				errs = append(errs, fmt.Errorf("partition %d: %w", p.Number, err))
-			}
-		}
 		c.partitions = append(c.partitions, part)
-		end = max(end, p.End())
+	}
+	return c, nil
+}
+
+// recognise adds what lies on the partitions, or on the whole disk, to a copy
+// of c. With an error, what was found nevertheless is there.
+func (c contents) recognise(r io.ReaderAt, size int64) (contents, error) {
+	if c.table == "" {
+		v, err := superblock.Probe(r, size)
+		c.filesystem = filesystem(v)
+		return c, err
+	}
+	var errs []error
+	var end int64 // of the last partition
+	c.partitions = append([]hardware.Partition(nil), c.partitions...)
+	for i := range c.partitions {
+		p := &c.partitions[i]
+		end = max(end, p.Start+p.Size)
+		if c.table == "mbr" && (p.Type == "05" || p.Type == "0f" || p.Type == "85") {
+			continue // a container of others
+		}
+		v, err := superblock.Probe(io.NewSectionReader(r, p.Start, p.Size), p.Size)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("partition %s: %w", p.ID, err))
+		}
+		p.Filesystem = filesystem(v)
 	}
 	// A controller or the kernel may have joined whole disks.
-	member, err := superblock.Member(r, d.Size, end)
-	c.filesystem = describe(member)
+	member, err := superblock.Member(r, size, end)
+	c.filesystem = filesystem(member)
 	return c, errors.Join(append(errs, err)...)
 }
 
-// put adds it to the disk's description.
-func (c contents) put(d *hardware.Disk) {
-	d.Table, d.TableID, d.Filesystem, d.Partitions = c.table, c.id, c.filesystem, c.partitions
-}
-
-func filesystem(r io.ReaderAt, start, size int64) (*hardware.Filesystem, error) {
-	v, err := superblock.Probe(io.NewSectionReader(r, start, size), size)
-	return describe(v), err
-}
-
-func describe(v superblock.Volume) *hardware.Filesystem {
+func filesystem(v superblock.Volume) *hardware.Filesystem {
 	if v.Kind == "" {
 		return nil
 	}

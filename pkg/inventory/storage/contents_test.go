@@ -58,6 +58,15 @@ func blkid(t *testing.T, name string) map[string]string {
 	return values
 }
 
+// look reads all there is.
+func look(r io.ReaderAt, d hardware.Disk) (contents, error) {
+	c, err := readTable(r, d)
+	if err != nil {
+		return c, err
+	}
+	return c.recognise(r, d.Size)
+}
+
 // TestContents compares with blkid what is on disks that real tools made.
 func TestContents(t *testing.T) {
 	for _, test := range []struct {

@@ -17,13 +17,12 @@ func uuid(b []byte) string {
 	return h[:8] + "-" + h[8:12] + "-" + h[12:16] + "-" + h[16:20] + "-" + h[20:]
 }
 
-// text cuts a fixed field at its first NUL and trailing spaces. What is no
-// UTF-8, or would move a terminal's cursor, is dropped.
+// text cuts a fixed field at its first NUL and trailing spaces.
 func text(b []byte) string {
 	if i := bytes.IndexByte(b, 0); i >= 0 {
 		b = b[:i]
 	}
-	return printable(string(b))
+	return Printable(string(b))
 }
 
 // wide reads UTF-16 up to the first NUL.
@@ -39,10 +38,12 @@ func wide(b []byte, bigEndian bool) string {
 		}
 		units = append(units, u)
 	}
-	return printable(string(utf16.Decode(units)))
+	return Printable(string(utf16.Decode(units)))
 }
 
-func printable(s string) string {
+// Printable is a name from a disk without what is no UTF-8 or would move a
+// terminal's cursor, and without space around it.
+func Printable(s string) string {
 	return strings.TrimSpace(strings.Map(func(r rune) rune {
 		if r < ' ' || r == 0x7f || r == utf8.RuneError {
 			return -1
