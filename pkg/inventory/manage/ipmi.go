@@ -90,11 +90,11 @@ func (send ipmi) lan(ctx context.Context, d *hardware.BMC) error {
 		if err != nil || b[1]&0x7f != medium802 {
 			continue
 		}
-		address, err := send.address(ctx, channel, lanAddress)
+		d.Address, err = send.address(ctx, channel, lanAddress)
 		if unanswered(err) {
 			return fmt.Errorf("ask the BMC for its address: %w", err)
 		}
-		if address != "" {
+		if d.Address != "" {
 			return send.parameters(ctx, channel, d)
 		}
 		if without == 0 {
@@ -107,15 +107,14 @@ func (send ipmi) lan(ctx context.Context, d *hardware.BMC) error {
 	return send.parameters(ctx, without, d)
 }
 
-// parameters asks for those of a channel. One that the controller refuses to
-// tell is not known; many don't know of VLANs.
+// parameters asks for those of a channel beside its address. One that the
+// controller refuses to tell is not known; many don't know of VLANs.
 func (send ipmi) parameters(ctx context.Context, channel byte, d *hardware.BMC) error {
-	var errs [5]error
-	d.Address, errs[0] = send.address(ctx, channel, lanAddress)
-	d.Gateway, errs[1] = send.address(ctx, channel, lanGateway)
-	d.Source, errs[2] = send.source(ctx, channel)
-	d.MAC, errs[3] = send.mac(ctx, channel)
-	d.VLAN, errs[4] = send.vlan(ctx, channel)
+	var errs [4]error
+	d.MAC, errs[0] = send.mac(ctx, channel)
+	d.Source, errs[1] = send.source(ctx, channel)
+	d.Gateway, errs[2] = send.address(ctx, channel, lanGateway)
+	d.VLAN, errs[3] = send.vlan(ctx, channel)
 	for _, err := range errs {
 		if unanswered(err) {
 			return fmt.Errorf("ask the BMC for its network: %w", err)
