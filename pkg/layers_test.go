@@ -83,7 +83,7 @@ var values = map[string]bool{"pkg/api": true, "pkg/extent": true, "pkg/order": t
 // the head needs.
 var forbidden = []string{
 	"text/template", "html/template", "encoding/gob", "encoding/xml", "go/ast",
-	module + "pkg/head", module + "pkg/sign/secret", module + "pkg/imaging/imagefile", "github.com/pin/tftp",
+	module + "pkg/head", module + "pkg/hardware/query", module + "pkg/hardware/schema", module + "pkg/sign/secret", module + "pkg/imaging/imagefile", "github.com/pin/tftp",
 }
 
 type goPackage struct {
