@@ -186,23 +186,24 @@ func (p *printer) burnin(b *hardware.Burnin) {
 		return
 	}
 	verdict := map[bool]string{true: "passed", false: "FAILED"}
-	when := ""
+	ended := ""
 	if r := b.Readings; r != nil {
-		when = r.Time.UTC().Format(time.DateTime) + " UTC, " + seconds(r.Took)
+		ended = r.Time.UTC().Format(time.DateTime) + " UTC, " + seconds(r.Took)
 	}
-	p.section("Burn-in", verdict[b.Passed], when)
+	p.section("Burn-in", verdict[b.Passed], ended)
 	var rows [][]string
 	for _, t := range b.Tests {
-		took, rate := "", ""
+		took, rate, heat := "", "", ""
 		if r := t.Readings; r != nil {
 			took = seconds(r.Took)
+			heat = words(unit(r.Hottest, "°C"), when(r.Throttled > 0, "throttled "+number64(r.Throttled)+" times"))
 			if r.Rate > 0 {
 				rate = units.Bytes(int64(r.Rate)) + "/s"
 			}
 		}
-		rows = append(rows, []string{t.ID, verdict[t.Passed], took, rate, t.Error})
+		rows = append(rows, []string{t.ID, verdict[t.Passed], took, rate, heat, when(t.Writes, "written"), t.Error})
 	}
-	p.table("TEST RESULT TOOK RATE ~ERROR", rows)
+	p.table("TEST RESULT TOOK RATE HEAT DATA ERROR", rows)
 }
 
 func seconds(s float64) string { return units.Duration(time.Duration(s * float64(time.Second))) }
