@@ -18,6 +18,8 @@ type CPU struct {
 	Serial    string   `json:"serial,omitempty"`
 	Part      string   `json:"part,omitempty"`
 	Asset     string   `json:"asset,omitempty"`
+	Maker     string   `json:"maker,omitempty"`   // as the board's firmware says, in its own words
+	Version   string   `json:"version,omitempty"` // as the board's firmware says, where that is not the model
 	Caches    []Cache  `json:"caches,omitempty"`
 	Empty     bool     `json:"empty,omitempty"` // a socket with nothing in it
 }

@@ -39,16 +39,20 @@ func Hello(ctx context.Context, root string) (api.Hello, error) {
 	return hello, errors.Join(errs[:]...)
 }
 
-// processors counts those that Linux runs on.
+// processors counts those that Linux runs on, of a list such as 0-3,8.
 func processors(h sysfs.Host) (n int, err error) {
-	b, err := h.Bytes("/proc/cpuinfo")
-	if err != nil {
-		return 0, fmt.Errorf("count CPUs: %w", err)
-	}
-	for line := range bytes.Lines(b) {
-		if bytes.HasPrefix(line, []byte("processor")) {
-			n++
+	const online = "/sys/devices/system/cpu/online"
+	for span := range strings.SplitSeq(h.Text(online), ",") {
+		first, last, more := strings.Cut(span, "-")
+		if !more {
+			last = first
 		}
+		a, err1 := strconv.Atoi(first)
+		b, err2 := strconv.Atoi(last)
+		if err := errors.Join(err1, err2); err != nil || b < a {
+			return 0, fmt.Errorf("count CPUs: no list of them in %s", online)
+		}
+		n += b - a + 1
 	}
 	return n, nil
 }

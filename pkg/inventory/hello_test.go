@@ -26,7 +26,7 @@ func machine(t *testing.T) string {
 		"sys/class/dmi/id/board_name":          "0CN7X8\n",
 		"sys/class/dmi/id/bios_version":        "2.4.2\n",
 		"proc/sys/kernel/osrelease":            "6.12.1-orbit\n",
-		"proc/cpuinfo":                         "processor\t: 0\nmodel name\t: Xeon(R)   CPU\n\nprocessor\t: 1\nmodel name\t: Xeon(R)   CPU\n",
+		"sys/devices/system/cpu/online":        "0,2\n",
 		"proc/meminfo":                         "MemTotal:       65536 kB\nMemFree: 1 kB\n",
 		"sys/firmware/efi/systab":              "",
 		"sys/devices/pci0/0000:01:00.0/vendor": "0x14e4\n",

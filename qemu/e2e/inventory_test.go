@@ -130,9 +130,9 @@ func set(t *testing.T, d hardware.Document) {
 
 	var sockets []string
 	for _, c := range d.CPUs {
-		sockets = append(sockets, fmt.Sprint(c.ID, " ", c.Serial, " ", c.Part, " ", c.Cores, " ", c.Threads))
+		sockets = append(sockets, fmt.Sprint(c.ID, " ", c.Maker, " ", c.Version, " ", c.Serial, " ", c.Part, " ", c.Cores, " ", c.Threads))
 	}
-	is("sockets", sockets, []string{"SOCKET 0 CPU-SER CPU-PART 1 1", "SOCKET 1 CPU-SER CPU-PART 1 1"})
+	is("sockets", sockets, []string{"SOCKET 0 Chip Foundry CF-9 CPU-SER CPU-PART 1 1", "SOCKET 1 Chip Foundry CF-9 CPU-SER CPU-PART 1 1"})
 	var near []string
 	for _, n := range d.NUMA {
 		near = append(near, fmt.Sprint(n.ID, " ", n.CPUs, " ", n.Distance))

@@ -33,7 +33,7 @@ func (l *lab) rich() qemu.Node {
 		"-smbios", "type=1,manufacturer=Rack Works,product=RW-2200,version=Rev B,serial=RW22-000417,uuid=4c4c4544-0042-3510-8052-b4c04f4e4e32,sku=SKU-77,family=RW",
 		"-smbios", "type=2,manufacturer=Board Makers,product=BM-X,version=1.01,serial=BM-SER-9,asset=To be filled by O.E.M.",
 		"-smbios", "type=3,manufacturer=Case Co,version=2U,serial=CASE-5,asset=ASSET-1001,sku=CSKU",
-		"-smbios", "type=4,sock_pfx=SOCKET,manufacturer=Chip Foundry,serial=CPU-SER,part=CPU-PART,asset=none",
+		"-smbios", "type=4,sock_pfx=SOCKET,manufacturer=Chip Foundry,version=CF-9,serial=CPU-SER,part=CPU-PART,asset=none",
 
 		"-drive", disk("nvmedisk", 3<<30),
 		"-device", "nvme,id=nvme0,serial=NVME-SER-1",

@@ -69,6 +69,9 @@ func known(s *socket) hardware.CPU {
 // named adds what the firmware knows of a socket that is filled.
 func named(c hardware.CPU, t *smbios.Table, p smbios.Processor) hardware.CPU {
 	c.ID, c.Socket, c.Serial, c.Part, c.Asset = p.Socket, p.Socket, p.Serial, p.Part, p.Asset
+	if c.Maker = p.Vendor; p.Model != c.Model {
+		c.Version = p.Model
+	}
 	if c.Vendor == "" {
 		c.Vendor = p.Vendor
 	}
