@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/orbit-pxe/orbit/pkg/hardware"
 	"github.com/orbit-pxe/orbit/pkg/hardware/diff"
 )
 
@@ -16,14 +17,33 @@ var ErrNoVersion = errors.New("no such version of the inventory (its history lis
 
 // Latest is a node's last inventory. Its document must not be modified.
 func (s *Store) Latest(id string) (Version, map[string]any, error) {
+	v, err := s.last(id)
+	if err != nil {
+		return Version{}, nil, err
+	}
+	return *v.latest, v.latest.tree, nil
+}
+
+// Typed is Latest in the types of package hardware.
+func (s *Store) Typed(id string) (Version, hardware.Document, error) {
+	v, err := s.last(id)
+	if err != nil {
+		return Version{}, hardware.Document{}, err
+	}
+	v.once.Do(func() { v.typed = Typed(v.latest.tree) })
+	return *v.latest, v.typed, nil
+}
+
+// last is a view that has a last inventory.
+func (s *Store) last(id string) (*view, error) {
 	v := s.view(id)
 	switch {
 	case v == nil || v.latest == nil && v.broken == nil:
-		return Version{}, nil, ErrNone
+		return nil, ErrNone
 	case v.latest == nil:
-		return Version{}, nil, v.broken
+		return nil, v.broken
 	}
-	return *v.latest, v.latest.tree, nil
+	return v, nil
 }
 
 // At is the inventory that a word means: "" or "latest", "accepted", the number

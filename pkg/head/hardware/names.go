@@ -98,6 +98,9 @@ func name(object map[string]any, t *ids.Table, class bool) map[string]any {
 // drivers adds the modules for devices without drivers, from the head's own
 // list: that of Debian's kernel has what Orbit's small one leaves out.
 func (n *Names) drivers(document map[string]any) {
+	if n.Modules == "" || !undriven(document) {
+		return
+	}
 	typed := Typed(map[string]any{"pci": document["pci"], "usb": document["usb"]})
 	wanted := map[string]func(module string){}
 	collect := func(alias string, o map[string]any) {
@@ -131,6 +134,14 @@ func (n *Names) drivers(document map[string]any) {
 			wanted[alias](module)
 		}
 	}
+}
+
+// undriven tells whether there is a device without a driver or a module. Most
+// bridges have none.
+func undriven(document map[string]any) bool {
+	bare := func(o map[string]any) bool { return o["driver"] == nil && o["module"] == nil }
+	return slices.ContainsFunc(objects(document["pci"]), bare) ||
+		slices.ContainsFunc(objects(document["usb"]), func(o map[string]any) bool { return slices.ContainsFunc(objects(o["interfaces"]), bare) })
 }
 
 // own makes the members of a list the document's own, so that they can be

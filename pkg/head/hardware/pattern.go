@@ -67,10 +67,13 @@ func match(pattern, steps []step) bool {
 	return match(pattern[1:], steps[1:])
 }
 
+// maxSteps is far more than paths have, unless an id is made to look like many.
+const maxSteps = 32
+
 // split takes a path apart. An id ends where a bracket is followed by what can
 // follow one, as ids may have dots and brackets of their own.
 func split(path string) (steps []step) {
-	for path != "" {
+	for path != "" && len(steps) < maxSteps {
 		if path[0] == '[' {
 			end := idEnd(path)
 			steps = append(steps, step{path[1:end], true})

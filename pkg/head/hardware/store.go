@@ -21,6 +21,8 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+
+	"github.com/orbit-pxe/orbit/pkg/hardware"
 )
 
 // Bounds of a node's history, unless Options say otherwise.
@@ -62,6 +64,9 @@ type view struct {
 	broken    error          // why there is no latest though there are files
 	accepted  *Version       // nil: none
 	differs   string         // why jobs are held back, as far as the hardware is the reason
+
+	once  sync.Once
+	typed hardware.Document // of latest
 }
 
 type file struct {

@@ -90,11 +90,11 @@ func (s *Site) machines(found []selection) []machine {
 		if f.node.Hello != nil {
 			m.Address = f.node.Hello.Address
 		}
-		if v, _, err := s.Inventory.Latest(f.node.ID); err == nil {
+		if v, d, err := s.Inventory.Typed(f.node.ID); err == nil {
 			m.Version, m.First, m.Seen = v.Number, v.First, v.Seen
 			delete(f.subject, "node")
 			m.Document = f.subject
-			m.Warnings = inventories.Warnings(inventories.Typed(f.subject))
+			m.Warnings = inventories.Warnings(d)
 		}
 		list = append(list, m)
 	}

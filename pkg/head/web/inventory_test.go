@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -19,6 +20,7 @@ import (
 	"github.com/orbit-pxe/orbit/pkg/api"
 	"github.com/orbit-pxe/orbit/pkg/hardware"
 	inventories "github.com/orbit-pxe/orbit/pkg/head/hardware"
+	"github.com/orbit-pxe/orbit/pkg/head/node"
 )
 
 const mac2 = "52:54:00:00:00:02"
@@ -384,4 +386,45 @@ func TestManyNodesSendAtOnce(t *testing.T) {
 		})
 	}
 	wait.Wait()
+}
+
+// BenchmarkList is the page of a testbed of 400 servers.
+func BenchmarkList(b *testing.B) {
+	text, err := os.ReadFile("../../hardware/testdata/server.json")
+	if err != nil {
+		b.Fatal(err)
+	}
+	log := slog.New(slog.DiscardHandler)
+	dir := b.TempDir()
+	nodes, err := node.Open(filepath.Join(dir, "nodes"), log)
+	if err != nil {
+		b.Fatal(err)
+	}
+	store, err := inventories.Open(filepath.Join(dir, "inventory"), inventories.Options{Log: log})
+	if err != nil {
+		b.Fatal(err)
+	}
+	for i := range 400 {
+		id := fmt.Sprintf("52:54:00:00:%02x:%02x", i>>8, i&255)
+		nodes.Hello(id, api.Hello{MAC: id}, time.Now())
+		if _, err := store.Put(id, text, time.Now()); err != nil {
+			b.Fatal(err)
+		}
+	}
+	handler := (&Site{Nodes: nodes, Inventory: store, Names: inventories.SystemNames(log), Log: log}).Handler()
+	for name, path := range map[string]string{
+		"page": "/inventory", "select": "/v1/nodes?select=" + url.QueryEscape(`disks.size>=1TB && nics.driver=="ice"`),
+		"csv": "/v1/inventory?format=csv", "json": "/v1/inventory",
+	} {
+		b.Run(name, func(b *testing.B) {
+			for b.Loop() {
+				w := httptest.NewRecorder()
+				handler.ServeHTTP(w, httptest.NewRequest("GET", path, nil))
+				if w.Code != 200 {
+					b.Fatal(w.Body)
+				}
+				b.SetBytes(int64(w.Body.Len()))
+			}
+		})
+	}
 }

@@ -11,7 +11,6 @@ import (
 	"github.com/orbit-pxe/orbit/pkg/api"
 	"github.com/orbit-pxe/orbit/pkg/blockdev"
 	"github.com/orbit-pxe/orbit/pkg/hardware"
-	inventories "github.com/orbit-pxe/orbit/pkg/head/hardware"
 )
 
 // Scripts of testbeds ask OMF's aggregate manager (5.4, and some of 5.3) what a
@@ -55,11 +54,11 @@ func (s *Site) document(n api.Node) hardware.Document {
 	if s.Inventory == nil {
 		return hardware.Document{}
 	}
-	_, tree, err := s.Inventory.Latest(n.ID)
+	_, d, err := s.Inventory.Typed(n.ID)
 	if err != nil {
-		return hardware.Document{}
+		return hardware.Document{} // it has nothing to tell
 	}
-	return inventories.Typed(tree)
+	return d
 }
 
 // switchPort is where the interface goes that the node reaches the head by.

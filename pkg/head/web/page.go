@@ -101,7 +101,7 @@ func (p pages) row(f selection, now time.Time) row {
 	if p.Inventory == nil {
 		return one
 	}
-	v, _, err := p.Inventory.Latest(f.node.ID)
+	v, d, err := p.Inventory.Typed(f.node.ID)
 	if err != nil {
 		one.Missing = "no inventory yet"
 		if !errors.Is(err, inventories.ErrNone) {
@@ -109,7 +109,6 @@ func (p pages) row(f selection, now time.Time) row {
 		}
 		return one
 	}
-	d := inventories.Typed(f.subject)
 	if d.System != nil {
 		one.Machine, one.Serial = view.Machine(d.System), d.System.Serial
 	}
