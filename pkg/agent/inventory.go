@@ -43,7 +43,9 @@ func (a *agent) survey(ctx context.Context) {
 	s := &surveyor{head: a.head, log: a.Log, retry: a.Retry, stop: cancel}
 	a.surveyor = s
 	s.done.Go(func() {
-		for _, args := range [][]string{{"--json"}, {"--json", "--only", "nics", "--lldp", lldpPeriod}} {
+		for _, args := range [][]string{
+			{"--json", "--announce"}, {"--json", "--announce", "--only", "nics", "--lldp", lldpPeriod},
+		} {
 			if err := s.send(ctx, args...); err != nil {
 				if ctx.Err() == nil {
 					s.log.Warn("the head does not have this node's inventory", "err", err)
