@@ -162,13 +162,19 @@ func (a answer) put(d *hardware.Disk) {
 	}
 }
 
-// count puts a count where it belongs, if there is one. Of two, the first counts.
+// count puts a count where it belongs, if there is one. Of two, the first
+// counts. It is called in many places, and would fill pages if inlined.
+//
+//go:noinline
 func (a *answer) count(to **int64, n int64, ok bool) {
 	if ok && *to == nil {
 		*to, a.any = &n, true
 	}
 }
 
+// number is count for smaller numbers.
+//
+//go:noinline
 func (a *answer) number(to **int, n int, ok bool) {
 	if ok && *to == nil {
 		*to, a.any = &n, true

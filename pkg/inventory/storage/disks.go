@@ -72,9 +72,9 @@ func (c collector) ask(ctx context.Context, list []blockdev.Disk, disks []hardwa
 	defer cancel()
 	notes := make(chan note, len(disks)*notesEach)
 	places := make(chan struct{}, most)
-	waiting := make(map[int]bool)
+	waiting := len(list)
+	done := make([]bool, len(list))
 	for i, b := range list {
-		waiting[i] = true
 		q := questions{c: c, sys: b.SysPath, path: b.Path, disk: disks[i], tell: func(n note) { n.disk = i; notes <- n }}
 		go func() {
 			select {
@@ -87,7 +87,7 @@ func (c collector) ask(ctx context.Context, list []blockdev.Disk, disks []hardwa
 	}
 	errs := make([]error, len(disks)) // in the order of the disks, not of the answers
 	denied := 0
-	for len(waiting) > 0 && ctx.Err() == nil {
+	for waiting > 0 && ctx.Err() == nil {
 		select {
 		case n := <-notes:
 			if n.put != nil {
@@ -99,12 +99,16 @@ func (c collector) ask(ctx context.Context, list []blockdev.Disk, disks []hardwa
 				errs[n.disk] = errors.Join(errs[n.disk], fmt.Errorf("%s: %w", disks[n.disk].Name, n.err))
 			}
 			if n.last {
-				delete(waiting, n.disk)
+				done[n.disk] = true
+				waiting--
 			}
 		case <-ctx.Done():
 		}
 	}
-	for i := range waiting {
+	for i := range done {
+		if done[i] {
+			continue
+		}
 		errs[i] = errors.Join(errs[i], fmt.Errorf("%s: no answer in time: health or contents are not known (disk failing, or its controller busy?)", disks[i].Name))
 	}
 	if denied > 0 {

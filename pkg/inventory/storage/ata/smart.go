@@ -37,7 +37,7 @@ func ParseSMART(data, thresholds []byte) (SMART, error) {
 	if sum(data[:512]) != 0 {
 		return nil, errors.New("read SMART data: wrong checksum")
 	}
-	limits := map[byte]byte{}
+	var limits [256]byte
 	if thresholds != nil && sum(thresholds[:512]) == 0 {
 		for i := range attributes {
 			b := thresholds[2+12*i:]
