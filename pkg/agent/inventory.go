@@ -81,6 +81,19 @@ func (s *surveyor) send(ctx context.Context, args ...string) error {
 	}
 }
 
+// resurvey tells the head what the machine is made of now.
+func (a *agent) resurvey(ctx context.Context) error {
+	if a.surveyor == nil {
+		return nil
+	}
+	err := a.surveyor.send(ctx, "--json")
+	if ancient(err) {
+		a.say("the head keeps no inventories")
+		return nil
+	}
+	return err
+}
+
 // ancient tells that the head is one of before there were inventories.
 func ancient(err error) bool {
 	var r *refusal
