@@ -9,16 +9,20 @@ import (
 
 	"github.com/orbit-pxe/orbit/pkg/hardware/diff"
 	inventories "github.com/orbit-pxe/orbit/pkg/head/hardware"
+	"github.com/orbit-pxe/orbit/pkg/head/node"
 )
 
 // errNoInventory is what a head says that keeps none.
 var errNoInventory = errors.New("this head keeps no inventories")
 
 // withInventory reads out of the path which node is meant, by any of its
-// interfaces. Only nodes that said hello have an inventory.
+// interfaces. What a node sends may come before its hello.
 func (s *Site) withInventory(serve func(w http.ResponseWriter, r *http.Request, id string) error) http.HandlerFunc {
-	return s.withNode(func(w http.ResponseWriter, r *http.Request, id string) {
-		id, err := s.Nodes.Canonical(id)
+	return s.withNode(func(w http.ResponseWriter, r *http.Request, name string) {
+		id, err := s.Nodes.Canonical(name)
+		if errors.Is(err, node.ErrUnknown) && r.Method == http.MethodPost {
+			id, err = name, nil
+		}
 		if err == nil && s.Inventory == nil {
 			err = errNoInventory
 		}
