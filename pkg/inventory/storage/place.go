@@ -27,8 +27,10 @@ func newPlace(h sysfs.Host, b blockdev.Disk) place {
 			sys = real + "/" + b.Name
 		}
 	}
-	return place{h, b.Name, b.SysPath, strings.Split(strings.TrimPrefix(sys, "/"), "/")}
+	return place{h, b.Name, b.SysPath, split(sys)}
 }
+
+func split(path string) []string { return strings.Split(strings.TrimPrefix(path, "/"), "/") }
 
 // dir is the path of the i'th device.
 func (p place) dir(i int) string { return "/" + strings.Join(p.dirs[:i+1], "/") }
