@@ -6,6 +6,7 @@ import (
 
 	"github.com/orbit-pxe/orbit/pkg/hardware"
 	"github.com/orbit-pxe/orbit/pkg/inventory/board"
+	"github.com/orbit-pxe/orbit/pkg/inventory/burnin"
 	"github.com/orbit-pxe/orbit/pkg/inventory/device"
 	"github.com/orbit-pxe/orbit/pkg/inventory/manage"
 	"github.com/orbit-pxe/orbit/pkg/inventory/network"
@@ -17,7 +18,7 @@ import (
 func Sections() []string {
 	return []string{
 		"system", "firmware", "tpm", "bmc", "cpus", "numa", "memory", "disks", "nics",
-		"wireless", "pci", "usb", "gpus", "sdrs", "serial_ports", "watchdogs", "sensors",
+		"wireless", "pci", "usb", "gpus", "sdrs", "serial_ports", "watchdogs", "sensors", "burnin",
 	}
 }
 
@@ -82,6 +83,9 @@ func collect(ctx context.Context, h sysfs.Host, section string, o Options) (part
 	case "sensors":
 		v, err := device.Sensors(ctx, h)
 		return func(d *hardware.Document) { d.Sensors = v }, err
+	case "burnin":
+		v, err := burnin.Last(ctx, h)
+		return func(d *hardware.Document) { d.Burnin = v }, err
 	}
 	return nil, fmt.Errorf("no section %q", section)
 }
