@@ -5,13 +5,17 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"path"
+	"path/filepath"
 	"strings"
 	"time"
 
 	"github.com/orbit-pxe/orbit/pkg/api"
 	"github.com/orbit-pxe/orbit/pkg/bootparam"
+	"github.com/orbit-pxe/orbit/pkg/hardware"
 	"github.com/orbit-pxe/orbit/pkg/netup"
 	"github.com/orbit-pxe/orbit/pkg/progress"
+	"github.com/orbit-pxe/orbit/pkg/units"
 	"github.com/orbit-pxe/orbit/pkg/version"
 )
 
@@ -139,6 +143,13 @@ func (a *agent) begin(job api.Job) {
 		a.say("job: write %s to disk %s, then %s", job.Image, job.Disk, then(job))
 	case api.Save:
 		a.say("job: save disk %s as %s, then %s", job.Disk, job.Image, then(job))
+	case api.Burnin:
+		d, _ := job.Burnin.Length()
+		what := fmt.Sprintf("job: try this machine for %s", units.Duration(d))
+		if job.Burnin != nil && job.Burnin.Destructive != "" {
+			what += ", and WRITE to disk " + job.Burnin.Destructive
+		}
+		a.say("%s, then %s", what, then(job))
 	case api.Shell:
 		a.say("job: a shell on the console; orbit help lists what it offers")
 	default:
@@ -157,13 +168,14 @@ func (a *agent) perform(ctx context.Context, job api.Job) error {
 	case api.Save:
 		return a.child(ctx, "savenode", saveArgs(job)...)
 	case api.Inventory:
-		err := a.child(ctx, "inventory")
-		if err == nil && a.surveyor != nil {
-			err = a.surveyor.send(ctx, "--json")
+		if err := a.child(ctx, "inventory"); err != nil {
+			return err
 		}
-		if ancient(err) {
-			a.say("the head keeps no inventories")
-			return nil
+		return a.resurvey(ctx)
+	case api.Burnin:
+		err := a.child(ctx, "orbit", burninArgs(job, a.Params.Head, filepath.Join(a.State, path.Base(hardware.BurninFile)))...)
+		if e := a.resurvey(ctx); e != nil && ctx.Err() == nil {
+			a.say("the head does not have the result: %v", e)
 		}
 		return err
 	case api.Shell:

@@ -40,7 +40,7 @@ func TestMain(m *testing.M) {
 	dir, err := os.MkdirTemp("", "agent")
 	if err == nil {
 		var out []byte
-		out, err = exec.Command("go", "build", "-o", dir+"/", "../../cmds/imagenode", "../../cmds/savenode", "../../cmds/inventory").CombinedOutput()
+		out, err = exec.Command("go", "build", "-tags", "node", "-o", dir+"/", "../../cmds/orbit", "../../cmds/imagenode", "../../cmds/savenode", "../../cmds/inventory").CombinedOutput()
 		if err != nil {
 			err = fmt.Errorf("build the node's programs: %w: %s", err, out)
 		}

@@ -1,6 +1,11 @@
 package agent
 
-import "github.com/orbit-pxe/orbit/pkg/api"
+import (
+	"cmp"
+	"strconv"
+
+	"github.com/orbit-pxe/orbit/pkg/api"
+)
 
 // imageArgs is a job as imagenode takes it; room is where the image comes by
 // multicast, "" where it does not.
@@ -21,6 +26,29 @@ func saveArgs(job api.Job) []string {
 	args = value(args, "--parent", job.Parent)
 	args = option(args, "--scrub", job.Scrub)
 	return append(args, "--", job.Disk, job.Image)
+}
+
+// burninArgs is a job as orbit burnin takes it, which leaves its result in a file.
+// head is "" without one.
+func burninArgs(job api.Job, head, result string) []string {
+	args := []string{"burnin", "--here", "--json", "--result=" + result}
+	if o := job.Burnin; o != nil {
+		args = value(args, "--for", o.For)
+		tests, share := o.Tests, o.Memory
+		if len(tests) == 0 && share != 0 { // all, but one of them in another way
+			tests = api.BurninTests()
+		}
+		for _, t := range tests {
+			switch {
+			case t == api.MemoryTest:
+				args = value(args, "--memory", strconv.FormatFloat(cmp.Or(share, api.DefaultMemory), 'g', -1, 64))
+			case t != api.NetworkTest || head != "" || len(o.Tests) > 0:
+				args = append(args, "--"+t)
+			}
+		}
+		args = value(args, "--destructive", o.Destructive)
+	}
+	return value(args, "--head", head)
 }
 
 // waiting are the first arguments of both: some controllers find their disks late.

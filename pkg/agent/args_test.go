@@ -9,6 +9,26 @@ import (
 	"github.com/orbit-pxe/orbit/pkg/api"
 )
 
+func TestBurninArgs(t *testing.T) {
+	for _, test := range []struct {
+		job  *api.BurninOptions
+		head string
+		want string
+	}{
+		{nil, "", ""},
+		{nil, "http://h", " --head=http://h"},
+		{&api.BurninOptions{For: "1h", Tests: []string{"disk", "memory"}, Destructive: "first"}, "http://h", " --for=1h --disk --memory=0.9 --destructive=first --head=http://h"},
+		{&api.BurninOptions{Memory: 0.5}, "http://h", " --memory=0.5 --cpu --disk --network --head=http://h"},
+		{&api.BurninOptions{Memory: 0.5}, "", " --memory=0.5 --cpu --disk"},
+		{&api.BurninOptions{Tests: []string{"network"}, Memory: 0.5}, "", " --network"},
+	} {
+		got := strings.Join(burninArgs(api.Job{Kind: api.Burnin, Burnin: test.job}, test.head, "/r"), " ")
+		if diff := cmp.Diff("burnin --here --json --result=/r"+test.want, got); diff != "" {
+			t.Errorf("arguments (-want +got):\n%s", diff)
+		}
+	}
+}
+
 func TestArgs(t *testing.T) {
 	alone := func(job api.Job) []string { return imageArgs(job, "") }
 	for _, test := range []struct {

@@ -26,11 +26,14 @@ const (
 	MostBurnin    = 30 * 24 * time.Hour
 )
 
+// DefaultMemory is the share of the free memory that a burn-in tries.
+const DefaultMemory = 0.9
+
 // BurninOptions say what a job of the kind burnin tries.
 type BurninOptions struct {
 	For         string   `json:"for,omitempty"`         // in all, as "10m" or "24h"; "" is DefaultBurnin
 	Tests       []string `json:"tests,omitempty"`       // of BurninTests; none is all
-	Memory      float64  `json:"memory,omitempty"`      // share of the free memory, up to 0.95; 0 is the default
+	Memory      float64  `json:"memory,omitempty"`      // share of the free memory, up to 0.95; 0 is DefaultMemory
 	Destructive string   `json:"destructive,omitempty"` // the disk to write to, or "all"; what is on it is lost
 }
 

@@ -18,14 +18,11 @@ import (
 	"github.com/orbit-pxe/orbit/pkg/hardware"
 )
 
-// DefaultMemory is the share of the free memory that is tried.
-const DefaultMemory = 0.9
-
 // Options say what to try.
 type Options struct {
 	For         time.Duration // in all; 0 is api.DefaultBurnin
 	Tests       []string      // of api.BurninTests; none is all, without the network where Head is ""
-	Memory      float64       // share of the free memory; 0 is DefaultMemory
+	Memory      float64       // share of the free memory; 0 is api.DefaultMemory
 	Head        string        // base URL of the head that the network test talks to
 	Destructive string        // disk to write to (see blockdev.Resolve), "all", or ""
 	Seed        uint64        // of all patterns; 0 is a random one
@@ -60,7 +57,7 @@ func (e *RefusedError) Unwrap() error { return e.Err }
 
 // complete fills in what was left to us.
 func (o *Options) complete() error {
-	o.For, o.Memory = cmp.Or(o.For, api.DefaultBurnin), cmp.Or(o.Memory, DefaultMemory)
+	o.For, o.Memory = cmp.Or(o.For, api.DefaultBurnin), cmp.Or(o.Memory, api.DefaultMemory)
 	given := o.Tests != nil
 	if !given {
 		o.Tests = api.BurninTests()
