@@ -61,6 +61,7 @@ func verbs() []verb {
 	return append([]verb{
 		{"agent", "", "be the agent: network, job, report, what follows; process 1 starts it", agentVerb},
 		{"boot", "[flags] [DISK]", "start what a disk would boot, without firmware (kexec)", bootVerb},
+		{"burnin", burninArgs, "try a machine hard: memory, processors, disks, network", burninVerb},
 		{"image", "VERB [flags] IMAGE", "look at images: " + imageWords() + "; orbit image help tells more", imageVerb},
 		{"net", "", "bring the network up and tell how", netVerb},
 		{"rejoin", "[flags] ARTIFACTS", "leave a running Linux for Orbit, without firmware (kexec)", rejoinVerb},
