@@ -118,7 +118,6 @@ func (t *trial) run(ctx context.Context) error {
 		params, _ := bootparam.Parse(string(line))
 		t.head = params.Head
 	}
-	slices.SortFunc(t.Tests, func(a, b string) int { return slices.Index(api.BurninTests(), a) - slices.Index(api.BurninTests(), b) })
 	o := burnin.Options{For: length, Tests: t.Tests, Memory: t.Memory, Head: t.head, Destructive: t.Destructive, Health: disksHealth}
 	if t.dryRun {
 		p, err := burnin.NewPlan(ctx, o)

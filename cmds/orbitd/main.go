@@ -29,7 +29,7 @@ type verb struct {
 func verbs() []verb {
 	return []verb{
 		{"serve", "--interface IF --dir DIR [flags]", "boot and serve the nodes on one network", serve},
-		{"assign", "NODE|all|--select EXPR --job image|save|boot|inventory|shell [flags]", "give nodes a job", assign},
+		{"assign", "NODE|all|--select EXPR --job image|save|boot|inventory|burnin|shell [flags]", "give nodes a job", assign},
 		{"nodes", "[--json] [--select EXPR]", "list the nodes and their jobs", nodes},
 		{"multicast", "[--json]", "list the images that are sent by multicast now", multicasts},
 		{"clear", "NODE|all|--select EXPR", "take a node's job away", clearJob},

@@ -29,11 +29,15 @@ func assign(ctx context.Context, stdout, stderr io.Writer, args []string) error 
 	flags.SetOutput(stderr)
 	head, expression := headFlag(flags), selectFlag(flags)
 	var job api.Job
-	flags.StringVar((*string)(&job.Kind), "job", "image", "`kind` of job: image, save, boot, inventory or shell")
+	flags.StringVar((*string)(&job.Kind), "job", "image", "`kind` of job: image, save, boot, inventory, burnin or shell")
 	flags.StringVar(&job.Image, "image", "", "`name` of an image at the head, or a URL (http, https, or frisbee:// for a server of Emulab)")
 	flags.StringVar(&job.SHA256, "sha256", "", "digest that the image file must have, in `hex` (default: of images without a root that of the sidecar at the head)")
 	flags.StringVar(&job.Root, "root", "", "root that the Orbit image must have, in `hex` (default: that of the image at the head)")
 	flags.StringVar(&job.Parent, "parent", "", "save: `name` of an image at the head; only the difference to it is sent")
+	flags.Func("for", "burnin: how `LONG` to try, in all (default 10m; orbit burnin NODE has more to choose from)", func(s string) error {
+		job.Burnin = &api.BurninOptions{For: s}
+		return job.Burnin.Validate()
+	})
 	flags.BoolVar(&job.Scrub, "scrub", false, "save: leave out machine-id, ssh host keys, logs and histories")
 	flags.StringVar(&job.Grow, "grow", "", "`partition` that gets the rest of the disk: last, a number, a name or label")
 	flags.StringVar(&job.Hostname, "hostname", "", "`name` of the system that is written")

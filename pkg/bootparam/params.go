@@ -36,7 +36,7 @@ func parameters() []parameter {
 		{"orbit.head", "URL", "the head to report to and take jobs from, such as `http://10.0.0.1:8080`; without it the node works alone",
 			func(p *Params, v string) error { p.Head = strings.TrimRight(v, "/"); return checkURL(v) },
 			func(p Params) string { return p.Head }},
-		{"orbit.job", "`image`, `save`, `boot`, `inventory`, `shell`", "what to do; with a head, only until the head says otherwise",
+		{"orbit.job", "`image`, `save`, `boot`, `inventory`, `burnin`, `shell`", "what to do; with a head, only until the head says otherwise",
 			func(p *Params, v string) error { p.Job.Kind = api.Kind(v); return nil },
 			func(p Params) string { return string(p.Job.Kind) }},
 		{"orbit.id", "TEXT", "the job's name in reports",

@@ -58,23 +58,25 @@ func (e *RefusedError) Unwrap() error { return e.Err }
 // complete fills in what was left to us.
 func (o *Options) complete() error {
 	o.For, o.Memory = cmp.Or(o.For, api.DefaultBurnin), cmp.Or(o.Memory, api.DefaultMemory)
-	given := o.Tests != nil
-	if !given {
-		o.Tests = api.BurninTests()
-	}
 	check := api.BurninOptions{For: o.For.String(), Tests: o.Tests, Memory: o.Memory, Destructive: o.Destructive}
 	if err := check.Validate(); err != nil {
 		return err
 	}
 	if o.Head == "" {
-		if given && o.wants(api.NetworkTest) {
+		if o.wants(api.NetworkTest) {
 			return errors.New("the network is tested against a head: say which")
 		}
-		o.Tests = slices.DeleteFunc(slices.Clone(o.Tests), func(t string) bool { return t == api.NetworkTest })
 	} else if u, err := url.Parse(o.Head); err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
 		return fmt.Errorf("head %q is not an http or https URL", o.Head)
 	}
 	o.Head = strings.TrimRight(o.Head, "/")
+	given := o.Tests
+	o.Tests = nil
+	for _, t := range api.BurninTests() {
+		if slices.Contains(given, t) || len(given) == 0 && (t != api.NetworkTest || o.Head != "") {
+			o.Tests = append(o.Tests, t)
+		}
+	}
 	if o.Events == nil {
 		o.Events = api.Discard
 	}
