@@ -13,7 +13,7 @@ import (
 	"github.com/orbit-pxe/orbit/pkg/hardware"
 )
 
-// Scripts of testbeds ask OMF's aggregate manager (5.4, and some of 5.3) what a
+// Scripts of testbeds ask OMF's aggregate manager (5.4, and some older) what a
 // node has, at /inventory/NAME?hrn=...&domain=...; the answer is an element of
 // XML, with status 200 and an ERROR in it where there is nothing. The getters
 // that do not change anything are here.
