@@ -29,6 +29,9 @@ const (
 // takes to give up.
 const grace = 90 * time.Second
 
+// stopping is how long it may take when everything is stopped.
+const stopping = 10 * time.Second
+
 // disks reads from all disks at once, all over them and at random, and writes to
 // those that were named.
 func (r *run) disks(ctx context.Context, t *trial) ([]finding, string) {
@@ -62,7 +65,7 @@ func (r *run) disks(ctx context.Context, t *trial) ([]finding, string) {
 			ended <- i
 		}()
 	}
-	found := r.await(all, ended, time.Until(t.until)+grace)
+	found := r.await(ctx, all, ended, time.Until(t.until)+grace)
 	after := r.health(ctx)
 	for i := range found {
 		if err := worse(before.of(r.plan.disks[i].path), after.of(r.plan.disks[i].path)); err != nil {
@@ -74,9 +77,10 @@ func (r *run) disks(ctx context.Context, t *trial) ([]finding, string) {
 
 // await gives what is found on the disks. One that does not answer is left behind,
 // and whoever waits for it.
-func (r *run) await(all []*exercise, ended <-chan int, patience time.Duration) []finding {
+func (r *run) await(ctx context.Context, all []*exercise, ended <-chan int, patience time.Duration) []finding {
 	over := time.NewTimer(patience)
 	defer over.Stop()
+	defer context.AfterFunc(ctx, func() { over.Reset(stopping) })()
 	found, waiting := make([]finding, len(all)), len(all)
 	for waiting > 0 {
 		select {
@@ -168,9 +172,12 @@ type exercise struct {
 }
 
 func (x *exercise) all(ctx context.Context) {
-	if x.write {
+	switch {
+	case x.bad != nil:
+		x.err = x.bad
+	case x.write:
 		x.err = x.rewrite(ctx)
-	} else {
+	default:
 		// Two thirds of the time in order: that is what tells the rate.
 		x.inOrder(ctx, x.until.Add(-time.Until(x.until)/3))
 		x.rate = float64(x.bytes.Load()) / time.Since(x.began).Seconds()

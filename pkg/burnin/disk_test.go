@@ -304,6 +304,20 @@ func TestDiskHealth(t *testing.T) {
 	}
 }
 
+// A disk that cannot even be opened fails, and does not spare the others.
+func TestDiskNotOpened(t *testing.T) {
+	path := loop(t, 16*mib)
+	o := Options{}
+	o.seams.list = func(ctx context.Context) ([]blockdev.Disk, error) {
+		a, _ := only(path)(ctx)
+		return append(a, blockdev.Disk{Disk: api.Disk{Path: "/dev/none-such", Serial: "S2"}}), nil
+	}
+	b, _ := try(t, o, api.DiskTest)
+	if b.Passed || len(b.Tests) != 2 || !b.Tests[0].Passed || b.Tests[1].ID != "disk S2" || !strings.Contains(b.Tests[1].Error, "open disk: ") {
+		t.Errorf("%+v", b.Tests)
+	}
+}
+
 // A disk that does not answer is left behind when its time is over.
 func TestDiskHangs(t *testing.T) {
 	r := &run{}
@@ -311,7 +325,7 @@ func TestDiskHangs(t *testing.T) {
 	y := &exercise{target: &target{id: "b"}}
 	ended := make(chan int, 2)
 	ended <- 1
-	found := r.await([]*exercise{x, y}, ended, 50*time.Millisecond)
+	found := r.await(t.Context(), []*exercise{x, y}, ended, 50*time.Millisecond)
 	if len(found) != 2 || found[0].err == nil || found[0].id != "disk a" || found[1].err != nil || found[1].id != "disk b" || !x.hung || y.hung {
 		t.Errorf("%+v", found)
 	}

@@ -47,7 +47,10 @@ func (r *run) memory(ctx context.Context, t *trial) ([]finding, string) {
 	}
 	f.bytes, f.took = t.meter.bytes.Load(), time.Since(began)
 	f.err = m.verdict()
-	have := int64(len(m.blocks)) * blockSize
+	have := int64(0)
+	for _, b := range m.mapped {
+		have += int64(len(b))
+	}
 	if f.passes == 0 && f.err == nil && ctx.Err() == nil {
 		r.warn(t.step, fmt.Sprintf("there was no time to compare all of %s once", units.Bytes(have)))
 	}
@@ -85,35 +88,63 @@ type memoryTest struct {
 }
 
 // take gets so many bytes, or as many as there are without leaving less to others
-// than they were to have.
+// than they were to have, and as there is time for: half of it.
 func (m *memoryTest) take(ctx context.Context, size int64) error {
+	free := m.meminfo("MemAvailable")
 	if size < leastMemory {
-		return fmt.Errorf("no memory to try: %s are free, and some must be left", units.Bytes(m.meminfo("MemAvailable")))
+		return fmt.Errorf("no memory to try: %s are free, and some must be left", units.Bytes(free))
 	}
-	least := m.meminfo("MemAvailable") - size - size/64
-	for got := int64(0); got < size && ctx.Err() == nil; {
-		n := min(blockSize, size-got) &^ 4095
-		if n < 4096 || got > 0 && m.Root == "" && m.meminfo("MemAvailable")-n < least {
-			break
-		}
-		b, err := unix.Mmap(-1, 0, int(n), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_ANON|unix.MAP_PRIVATE)
-		if err != nil {
-			if got >= leastMemory {
-				break
+	least := free - size - size/64
+	half := m.began.Add(m.until.Sub(m.began) / 2)
+	var next atomic.Int64
+	var mu sync.Mutex
+	var failed error
+	var wait sync.WaitGroup
+	for range runtime.GOMAXPROCS(0) {
+		wait.Go(func() {
+			for ctx.Err() == nil && time.Now().Before(half) {
+				n := min(blockSize, size-(next.Add(1)-1)*blockSize) &^ 4095
+				if n < 4096 || m.Root == "" && m.meminfo("MemAvailable")-n < least {
+					return
+				}
+				b, err := lockedMemory(int(n))
+				mu.Lock()
+				if err != nil {
+					failed = err
+				} else {
+					m.mapped = append(m.mapped, b)
+					m.blocks = append(m.blocks, unsafe.Slice((*uint64)(unsafe.Pointer(unsafe.SliceData(b))), len(b)/8))
+				}
+				mu.Unlock()
+				if err != nil {
+					return
+				}
 			}
-			return fmt.Errorf("take memory: %w", err)
-		}
-		unix.Madvise(b, unix.MADV_HUGEPAGE) // faster, and no matter if not
-		if unix.Mlock(b) != nil {           // without the right to it: others may have it swapped out
-			for i := 0; i < len(b); i += 4096 {
-				b[i] = 1
-			}
-		}
-		m.mapped = append(m.mapped, b)
-		m.blocks = append(m.blocks, unsafe.Slice((*uint64)(unsafe.Pointer(unsafe.SliceData(b))), len(b)/8))
-		got += n
+		})
+	}
+	wait.Wait()
+	if len(m.blocks) == 0 && failed == nil && ctx.Err() == nil {
+		failed = fmt.Errorf("no memory to try: none was there in %v", units.Duration(time.Since(m.began)))
+	}
+	if len(m.blocks) == 0 {
+		return failed
 	}
 	return nil
+}
+
+// lockedMemory is memory that is there, and stays.
+func lockedMemory(n int) ([]byte, error) {
+	b, err := unix.Mmap(-1, 0, n, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_ANON|unix.MAP_PRIVATE)
+	if err != nil {
+		return nil, fmt.Errorf("take memory: %w", err)
+	}
+	unix.Madvise(b, unix.MADV_HUGEPAGE) // faster, and no matter if not
+	if unix.Mlock(b) != nil {           // without the right to it: it may be swapped out later
+		for i := 0; i < len(b); i += 4096 {
+			b[i] = 1
+		}
+	}
+	return b, nil
 }
 
 func (m *memoryTest) release() {
