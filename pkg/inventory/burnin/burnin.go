@@ -1,5 +1,5 @@
-// Package burnin collects the result of the last burn-in: docs/inventory.md,
-// "burn-in".
+// Package burnin collects the result of the last burn-in: docs/inventory.md and
+// docs/burnin.md.
 package burnin
 
 import (
