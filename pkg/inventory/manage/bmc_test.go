@@ -108,8 +108,8 @@ func TestGUIDText(t *testing.T) {
 		{"as IPMI wants it", "\xef\xcd\xab\x89\x67\x45\x23\x81\xef\x4d\xbc\x9a\x78\x56\x34\x12", "", text},
 		{"as in SMBIOS", "\x78\x56\x34\x12\xbc\x9a\xef\x4d\x81\x23\x45\x67\x89\xab\xcd\xef", "", text},
 		{"the machine's UUID, of no version", "\x01\x02\x03\x04\x05\x06\x07\x08\x09\x0a\x0b\x0c\x0d\x0e\x0f\x10",
-			"01020304-0506-0708-090a-0b0c0d0e0f10", "01020304-0506-0708-090a-0b0c0d0e0f10"},
-		{"of no version", "\x01\x02\x03\x04\x05\x06\x07\x08\x09\x0a\x0b\x0c\x0d\x0e\x0f\x10", "", "100f0e0d-0c0b-0a09-0807-060504030201"},
+			"04030201-0605-0807-090a-0b0c0d0e0f10", "04030201-0605-0807-090a-0b0c0d0e0f10"},
+		{"of no version", "\x01\x02\x03\x04\x05\x06\x07\x08\x09\x0a\x0b\x0c\x0d\x0e\x0f\x10", "", "01020304-0506-0708-090a-0b0c0d0e0f10"},
 		{"zeros", strings.Repeat("\x00", 16), "", ""},
 	} {
 		if got := guidText([16]byte([]byte(tt.bytes)), tt.uuid); got != tt.want {

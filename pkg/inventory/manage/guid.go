@@ -25,7 +25,8 @@ func (send ipmi) guid(ctx context.Context, uuid string) (string, error) {
 // guidText writes a GUID. IPMI wants the bytes of RFC 4122 from the last to the
 // first (section 20.8); most makers send them as SMBIOS has them, some as the
 // RFC has them. So what makes it the machine's own UUID counts, else what makes
-// it one of a version there is, else what IPMI wants.
+// it one of a version there is, else the order in which they came, which Linux
+// and ipmitool show too.
 func guidText(b [16]byte, uuid string) string {
 	if b == [16]byte{} || b == [16]byte(slices.Repeat([]byte{0xff}, 16)) {
 		return ""
@@ -46,7 +47,7 @@ func guidText(b [16]byte, uuid string) string {
 			return hyphens(o)
 		}
 	}
-	return hyphens(reversed)
+	return hyphens(b)
 }
 
 func hyphens(b [16]byte) string {
