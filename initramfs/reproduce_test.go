@@ -26,7 +26,7 @@ func TestReproducible(t *testing.T) {
 	here := build(t, "..", first, "022")
 	there := build(t, first, filepath.Join(t.TempDir(), "some", "other place"), "077",
 		"GOCACHE="+t.TempDir(), "TZ=Asia/Tokyo", "LANG=tr_TR.UTF-8", "GOAMD64=v3", "CGO_ENABLED=1",
-		"GOFLAGS=-tags=netgo", "ZSTD_CLEVEL=3", "ZSTD_NBTHREADS=4", "USER=nobody")
+		"GOFLAGS=-tags=netgo", "XZ_DEFAULTS=-0", "XZ_OPT=--threads=4", "USER=nobody")
 	if !bytes.Equal(here, there) {
 		t.Errorf("two builds differ: %d and %d bytes", len(here), len(there))
 	}
