@@ -119,7 +119,7 @@ func TestCables(t *testing.T) {
 		return r
 	}, same)
 	b, _ := try(t, Options{Head: head, Root: root}, api.NetworkTest)
-	if e := b.Tests[0].Error; e != "1 times no carrier on eth0, 7 damaged frames on eth0" {
+	if e := b.Tests[0].Error; e != "interfaces counted 1 times no carrier on eth0, 7 damaged frames on eth0" {
 		t.Errorf("%q", e)
 	}
 }

@@ -170,12 +170,12 @@ func (r *run) event(step api.Step, state api.State, began time.Time, bytes int64
 }
 
 // warn tells of what somebody should look into at once.
-func (r *run) warn(step api.Step, text string) {
-	r.Events(api.Event{Time: time.Now(), Step: step, State: api.Note, Message: text, Warn: true})
-}
+func (r *run) warn(step api.Step, text string) { r.say(step, text, true) }
 
-func (r *run) note(step api.Step, text string) {
-	r.Events(api.Event{Time: time.Now(), Step: step, State: api.Note, Message: text})
+func (r *run) note(step api.Step, text string) { r.say(step, text, false) }
+
+func (r *run) say(step api.Step, text string, warn bool) {
+	r.Events(api.Event{Time: time.Now(), Step: step, State: api.Note, Message: text, Warn: warn})
 }
 
 func seconds(d time.Duration) float64 { return d.Round(time.Millisecond).Seconds() }

@@ -56,17 +56,23 @@ func (r *run) edac(c *counts, mc, kind, word string) {
 
 // worse tells what has happened since before.
 func (c counts) worse(before counts) error {
+	words := grown(before.events, c.events)
+	if words == "" {
+		return nil
+	}
+	return fmt.Errorf("the machine counted %s", words)
+}
+
+// grown tells in words which counts have grown since before.
+func grown(before, after map[string]int64) string {
 	var words []string
-	for what, n := range c.events {
-		if n -= before.events[what]; n > 0 {
+	for what, n := range after {
+		if n -= before[what]; n > 0 {
 			words = append(words, fmt.Sprintf("%d %s", n, what))
 		}
 	}
-	if len(words) == 0 {
-		return nil
-	}
 	slices.Sort(words)
-	return fmt.Errorf("the machine counted %s", strings.Join(words, ", "))
+	return strings.Join(words, ", ")
 }
 
 func (r *run) number(file string) int64 {
