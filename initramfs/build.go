@@ -138,7 +138,7 @@ func (b *builder) busybox(list busybox.List) busybox.Build {
 // inlined are the packages that bytes of images pass through.
 func (b *builder) inlined() []string {
 	all := []string{"github.com/klauspost/compress/...", "github.com/zeebo/blake3/...", "compress/...", "hash/..."}
-	for _, p := range []string{"blockdev", "extent", "frisbee", "image", "imaging", "multicast", "ndz", "qcow2", "stream", "xxhash"} {
+	for _, p := range []string{"frisbee", "image", "ndz", "stream", "xxhash"} {
 		all = append(all, b.source.module+"/pkg/"+p+"/...")
 	}
 	return all
