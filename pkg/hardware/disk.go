@@ -2,20 +2,21 @@ package hardware
 
 // Disk is one physical disk, as a person who may have to replace it sees it.
 type Disk struct {
-	ID       string `json:"id"`             // WWN or EUI, else model and serial number, else its path
-	Name     string `json:"name"`           // kernel's: sda, nvme0n1
-	Path     string `json:"path,omitempty"` // where it is attached, as udev's by-path: "pci-0000:00:1f.2-ata-1"
-	Model    string `json:"model,omitempty"`
-	Vendor   string `json:"vendor,omitempty"`
-	Serial   string `json:"serial,omitempty"`
-	WWN      string `json:"wwn,omitempty"` // "naa.5000c500a1b2c3d4", "eui.0025385b71b01234", as the kernel writes it
-	Firmware string `json:"firmware,omitempty"`
-	Size     int64  `json:"size"`               // bytes
-	Sector   int    `json:"sector,omitempty"`   // logical, bytes
-	Physical int    `json:"physical,omitempty"` // physical sector, bytes
-	Bus      string `json:"bus,omitempty"`      // nvme, sata, sas, scsi, virtio, usb, mmc
-	Driver   string `json:"driver,omitempty"`   // of its controller
-	Address  string `json:"address,omitempty"`  // PCI address of its controller
+	ID        string `json:"id"`             // WWN or EUI, else model and serial number, else its path
+	Name      string `json:"name"`           // kernel's: sda, nvme0n1
+	Path      string `json:"path,omitempty"` // where it is attached, as udev's by-path: "pci-0000:00:1f.2-ata-1"
+	Model     string `json:"model,omitempty"`
+	Vendor    string `json:"vendor,omitempty"`
+	Serial    string `json:"serial,omitempty"`
+	WWN       string `json:"wwn,omitempty"`       // "naa.5000c500a1b2c3d4", "eui.0025385b71b01234", as the kernel writes it
+	Namespace string `json:"namespace,omitempty"` // EUI-64 or NGUID, as an NVMe disk says of which the kernel does not believe it; may be that of others too
+	Firmware  string `json:"firmware,omitempty"`
+	Size      int64  `json:"size"`               // bytes
+	Sector    int    `json:"sector,omitempty"`   // logical, bytes
+	Physical  int    `json:"physical,omitempty"` // physical sector, bytes
+	Bus       string `json:"bus,omitempty"`      // nvme, sata, sas, scsi, virtio, usb, mmc
+	Driver    string `json:"driver,omitempty"`   // of its controller
+	Address   string `json:"address,omitempty"`  // PCI address of its controller
 
 	Rotational bool   `json:"rotational,omitempty"`
 	RPM        int    `json:"rpm,omitempty"`

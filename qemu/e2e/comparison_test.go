@@ -126,7 +126,7 @@ func sections(text string) (all []section) {
 }
 
 // blank are words for a value that is not there.
-var blank = []string{"Not Specified", "Unknown", "None", "To be filled by O.E.M.", "<OUT OF SPEC>", "Not Provided", "none"}
+var blank = []string{"Not Specified", "Unknown", "None", "To be filled by O.E.M.", "<OUT OF SPEC>", "Not Provided", "none", "Other"}
 
 // is compares one value, as text.
 func (c *comparison) is(who, what string, theirs, ours any) {

@@ -13,7 +13,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/orbit-pxe/orbit/pkg/api"
 	"github.com/orbit-pxe/orbit/pkg/hardware"
 )
 
@@ -82,8 +81,7 @@ func TestInventory(t *testing.T) {
 	l := newLab(t, ethernet)
 	l.serve()
 	n := l.rich()
-	n.Direct = l.direct("orbit.head=" + l.head.URL)
-	l.assign(api.Job{Kind: api.Shell})
+	n.Direct = l.direct("orbit.head=" + l.head.URL + " BOOTIF=01-" + strings.ReplaceAll(mac, ":", "-")) // its other networks answer DHCP too
 	m := l.start(n)
 	first, raw := l.inventory("")
 	t.Logf("%d bytes, gathered in %.3f s: %+v", len(raw), first.Readings.Took, first.Readings.Collectors)
@@ -119,7 +117,7 @@ func set(t *testing.T, d hardware.Document) {
 		Vendor: "Rack Works", Product: "RW-2200", Version: "Rev B", Serial: "RW22-000417", SKU: "SKU-77", Family: "RW",
 		UUID:    "4c4c4544-0042-3510-8052-b4c04f4e4e32",
 		Board:   &hardware.Board{Vendor: "Board Makers", Product: "BM-X", Version: "1.01", Serial: "BM-SER-9"},
-		Chassis: &hardware.Chassis{Vendor: "Case Co", Type: "Other", Version: "2U", Serial: "CASE-5", Asset: "ASSET-1001", SKU: "CSKU"},
+		Chassis: &hardware.Chassis{Vendor: "Case Co", Version: "2U", Serial: "CASE-5", Asset: "ASSET-1001", SKU: "CSKU"},
 		Virtual: d.System.Virtual,
 	})
 	if f := d.Firmware; f == nil {
@@ -151,13 +149,16 @@ func set(t *testing.T, d hardware.Document) {
 	is("installed memory", d.Memory.Total, int64(1024<<20))
 
 	type disk struct {
-		Bus, Serial, WWN, Model, Firmware string
+		Bus, Serial, WWN, Model, Firmware string // of NVMe: what it says itself
 		Size                              int64
 		Sector, Physical, RPM             int
 		Rotational                        bool
 	}
 	disks := map[string]disk{}
 	for _, d := range d.Disks {
+		if d.Bus == "nvme" {
+			d.WWN = d.Namespace // Linux does not believe QEMU's
+		}
 		disks[d.Serial] = disk{d.Bus, d.Serial, d.WWN, d.Model, d.Firmware, d.Size, d.Sector, d.Physical, d.RPM, d.Rotational}
 	}
 	nvme, sata, scsi, virtio, usb := disks["NVME-SER-1"], disks["SATA-SER-2"], disks["SCSI-SER-3"], disks["VIRTIO-SER-4"], disks["USB-SER-5"]
@@ -202,9 +203,9 @@ func set(t *testing.T, d hardware.Document) {
 	}
 	var dogs, ports []string
 	for _, w := range d.Watchdogs {
-		dogs = append(dogs, w.Driver)
+		dogs = append(dogs, w.Identity)
 	}
-	if !strings.Contains(strings.Join(dogs, " "), "i6300") {
+	if !strings.Contains(strings.Join(dogs, " "), "i6300ESB") {
 		t.Errorf("no i6300esb among watchdogs %+v", d.Watchdogs)
 	}
 	for _, p := range d.SerialPorts {

@@ -90,6 +90,9 @@ func (q questions) health(d device, kind kind) (a answer, err error) {
 	switch kind {
 	case isNVMe:
 		err = askNVMe(d, &a)
+		if n, ok := q.c.h.Int(q.sys + "/nsid"); ok && strings.HasPrefix(q.disk.WWN, "nvme.") {
+			err = errors.Join(err, askNamespace(d, &a, uint32(n)))
+		}
 	case isATA, maybeATA:
 		err = askATA(d, &a, kind)
 	case isSCSI:
@@ -138,10 +141,10 @@ func (q questions) kind() kind {
 
 // answer is what a disk said.
 type answer struct {
-	sed, security, firmware string
-	rpm                     int
-	readings                hardware.DiskReadings
-	any                     bool // there are readings
+	sed, security, firmware, namespace string
+	rpm                                int
+	readings                           hardware.DiskReadings
+	any                                bool // there are readings
 }
 
 // put adds it to the disk's description.
@@ -154,6 +157,7 @@ func (a answer) put(d *hardware.Disk) {
 	set(&d.SED, a.sed)
 	set(&d.Security, a.security)
 	set(&d.Firmware, a.firmware)
+	set(&d.Namespace, a.namespace)
 	if a.rpm > 0 {
 		d.RPM = a.rpm
 	}

@@ -54,3 +54,15 @@ func askNVMe(d device, a *answer) error {
 	}
 	return nil
 }
+
+// askNamespace asks for a name that the kernel does not give: it has a list of
+// controllers that name their namespaces alike, or anew at each boot.
+func askNamespace(d device, a *answer, n uint32) error {
+	b := make([]byte, nvme.NamespaceSize)
+	if err := d.admin(nvme.Identify, n, nvme.IdentifyNamespace, 0, b); err != nil {
+		return fmt.Errorf("ask for NVMe namespace: %w", err)
+	}
+	var err error
+	a.namespace, err = nvme.ParseNamespace(b)
+	return err
+}

@@ -4,6 +4,7 @@ package nvme
 
 import (
 	"encoding/binary"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"math"
@@ -20,6 +21,7 @@ const (
 // Sizes of the answers, bytes.
 const (
 	ControllerSize = 4096
+	NamespaceSize  = 4096
 	LogSize        = 512
 )
 
@@ -30,8 +32,11 @@ const AllNamespaces = 0xffffffff
 // the number of dwords less one.
 const HealthLog = 0x02 | (LogSize/4-1)<<16
 
-// IdentifyController is command dword 10 of Identify.
-const IdentifyController = 0x01
+// Command dword 10 of Identify.
+const (
+	IdentifyNamespace  = 0x00
+	IdentifyController = 0x01
+)
 
 // ReceiveProtocol is command dword 10 of SecurityReceive; dword 11 is the size
 // in bytes.
@@ -61,6 +66,23 @@ func ParseController(b []byte) (Controller, error) {
 		return Controller{}, errors.New("read NVMe controller: it has no name")
 	}
 	return c, nil
+}
+
+// ParseNamespace reads of the 4096 bytes of Identify Namespace what names it:
+// "nguid." or "eui." and hexadecimal digits, "" if nothing does.
+func ParseNamespace(b []byte) (string, error) {
+	if len(b) < NamespaceSize {
+		return "", fmt.Errorf("read NVMe namespace: %w", errShort)
+	}
+	for _, name := range []struct {
+		kind string
+		id   []byte
+	}{{"nguid.", b[104:120]}, {"eui.", b[120:128]}} {
+		if strings.Trim(string(name.id), "\x00") != "" {
+			return name.kind + hex.EncodeToString(name.id), nil
+		}
+	}
+	return "", nil
 }
 
 func text(b []byte) string {

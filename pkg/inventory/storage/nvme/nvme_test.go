@@ -77,12 +77,32 @@ func TestParseHealth(t *testing.T) {
 	}
 }
 
+func TestNamespace(t *testing.T) {
+	b := make([]byte, NamespaceSize)
+	for _, tt := range []struct {
+		at   int
+		id   string
+		want string
+	}{{0, "", ""}, {120, "\x00\x25\x38\x5b\x71\xb0\x12\x34", "eui.0025385b71b01234"}, {104, "\x01", "nguid.01000000000000000000000000000000"}} {
+		copy(b[tt.at:], tt.id)
+		if got, err := ParseNamespace(b); got != tt.want || err != nil {
+			t.Errorf("%q, %v, want %q", got, err, tt.want)
+		}
+	}
+	if _, err := ParseNamespace(b[1:]); err == nil {
+		t.Error("short: no error")
+	}
+}
+
 func FuzzNVMe(f *testing.F) {
 	f.Add(recorded(f, "controller"), recorded(f, "health"))
 	f.Add([]byte{}, []byte{})
 	f.Fuzz(func(t *testing.T, controller, log []byte) {
 		if c, err := ParseController(controller); err == nil && (len(controller) < ControllerSize || strings.ContainsAny(c.Model+c.Serial+c.Firmware, "\x1b\x00\n")) {
 			t.Errorf("%+v", c)
+		}
+		if name, err := ParseNamespace(controller); err == nil && (len(controller) < NamespaceSize || len(name) > 40) {
+			t.Errorf("namespace %q", name)
 		}
 		h, err := ParseHealth(log)
 		if err == nil && (len(log) < LogSize || h.Read < 0 || h.Written < 0 || h.PowerOnHours < 0 || h.MediaErrors < 0 || len(h.Warnings()) > 6) {
