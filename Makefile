@@ -15,7 +15,7 @@ DEBS_KERNEL    = linux-source-6.12 build-essential flex bison bc libelf-dev libs
 DEBS_INITRAMFS = xz-utils systemd-boot-efi
 DEBS_RACK      = qemu-system-x86 qemu-utils ovmf ipxe ipxe-qemu seabios iproute2 dnsmasq-base librsvg2-bin
 DEBS_DEBIAN    = zstd mmdebstrap uidmap e2fsprogs dosfstools mtools grub-pc-bin grub-efi-amd64-bin grub-common
-DEBS_TEST      = fdisk gdisk xfsprogs btrfs-progs ntfs-3g exfatprogs exfat-fuse lvm2 partclone minisign tftp-hpa curl pigz lbzip2 bzip2 gzip util-linux mount openssl udpcast nftables python3-minimal lshw dmidecode pciutils usbutils lldpd swtpm swtpm-tools
+DEBS_TEST      = fdisk gdisk xfsprogs btrfs-progs ntfs-3g exfatprogs exfat-fuse lvm2 partclone minisign tftp-hpa curl pigz lbzip2 bzip2 gzip util-linux mount openssl udpcast nftables python3-minimal lshw dmidecode pciutils usbutils lldpd swtpm swtpm-tools openipmi ipmitool tpm2-tools cryptsetup-bin f2fs-tools erofs-utils squashfs-tools udftools genisoimage bcache-tools pci.ids usb.ids
 DEBS           = $(DEBS_KERNEL) $(DEBS_INITRAMFS) $(DEBS_RACK) $(DEBS_DEBIAN) $(DEBS_TEST)
 
 .DEFAULT_GOAL := help

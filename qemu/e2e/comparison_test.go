@@ -135,7 +135,9 @@ func (c *comparison) is(who, what string, theirs, ours any) {
 		t = ""
 	}
 	if t == o {
-		c.same++
+		if t != "" {
+			c.same++
+		}
 		return
 	}
 	c.differs = append(c.differs, fmt.Sprintf("%s of %s: %q, inventory: %q", what, who, t, o))

@@ -194,7 +194,7 @@ func set(t *testing.T, d hardware.Document) {
 	if b := d.BMC; b == nil {
 		t.Error("no management controller")
 	} else {
-		is("bmc", [...]any{b.Interface, b.Vendor, b.Product, b.Firmware}, [...]any{"kcs", 0x1234, 0x5678, "3.17"})
+		is("bmc", [...]any{b.Interface, b.Vendor, b.Product, b.Firmware, b.GUID}, [...]any{"kcs", 0x1234, 0x5678, "3.17", "a0b1c2d3-0102-0304-0506-0708090a0b0c"})
 	}
 	if tpm := d.TPM; tpm != nil {
 		is("tpm", [...]any{tpm.Version, tpm.Vendor}, [...]any{"2.0", "IBM"})

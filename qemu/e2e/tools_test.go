@@ -10,7 +10,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/orbit-pxe/orbit/pkg/partition"
 	"github.com/orbit-pxe/orbit/qemu"
 )
 
@@ -67,18 +66,6 @@ func (l *lab) toolbox(path string) {
 	l.check(w.Close())
 }
 
-// rootDisk is a disk with Debian, and what a kernel calls its root.
-func (l *lab) rootDisk() (disk qemu.Disk, root string) {
-	l.Helper()
-	disk = l.debian(qemu.Virtio)
-	f, err := os.Open(disk.Path)
-	l.check(err)
-	defer f.Close()
-	g, err := partition.DecodeGPT(f, sector)
-	l.check(err)
-	return disk, "PARTUUID=" + g.Entries()[2].ID.String()
-}
-
 // told runs all programs on a machine, and gives what they print.
 func (l *lab) told(m *qemu.Machine, results string) map[string][]byte {
 	l.Helper()
@@ -102,7 +89,9 @@ func (l *lab) told(m *qemu.Machine, results string) map[string][]byte {
 		l.check(err)
 		b, err := io.ReadAll(r)
 		l.check(err)
-		all[strings.TrimPrefix(h.Name, "./")] = b
+		if h.Typeflag == tar.TypeReg {
+			all[filepath.Base(h.Name)] = b
+		}
 	}
 }
 
@@ -113,10 +102,9 @@ func TestInventoryAgainstOthers(t *testing.T) {
 	dir := l.TempDir()
 	tools, results := filepath.Join(dir, "tools"), filepath.Join(dir, "results")
 	l.toolbox(tools)
-	root, where := l.rootDisk()
 	n := l.rich()
-	n.Disks = []qemu.Disk{root, {Bus: qemu.Virtio, Path: tools, Serial: "TOOLS"}, {Bus: qemu.Virtio, Path: results, Size: 32 << 20, Serial: "RESULTS"}}
-	n.Direct = &qemu.Direct{Kernel: filepath.Join(l.out, "vmlinuz"), Append: "console=ttyS0,115200 " + qemu.NoTimerCheck + " rw root=" + where}
+	n.Disks = []qemu.Disk{l.debian(qemu.Virtio), {Bus: qemu.Virtio, Path: tools, Serial: "TOOLS"}, {Bus: qemu.Virtio, Path: results, Size: 32 << 20, Serial: "RESULTS"}}
+	n.First = qemu.Disk0
 	m := l.start(n)
 	l.login(m)
 	all := l.told(m, results)
