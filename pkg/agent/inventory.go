@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -101,32 +102,71 @@ func ancient(err error) bool {
 }
 
 // describe runs inventory, so that what this node says by itself is what a
-// person gets who types it there.
+// person gets who types it there. It returns when the document is there: a program
+// of which a thread waits for a disk that does not answer is not over before that
+// is, not even by SIGKILL.
 func describe(ctx context.Context, args ...string) ([]byte, error) {
 	path, err := exec.LookPath("inventory")
 	if err != nil {
 		return nil, fmt.Errorf("run inventory: %w", err)
 	}
-	ctx, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
+	ctx, cancel := context.WithTimeoutCause(ctx, patience, fmt.Errorf("it has said nothing for %v", patience))
 	cmd := exec.CommandContext(ctx, path, args...)
 	cmd.Args[0] = "inventory" // one binary is many programs: the name says which
 	cmd.Env = append(os.Environ(), "GOMEMLIMIT="+memoryLimit())
 	cmd.Cancel = func() error { return cmd.Process.Signal(unix.SIGTERM) }
 	cmd.WaitDelay = 3 * time.Second
-	var document, words bounded
-	cmd.Stdout, cmd.Stderr = &document, &words
-	err = cmd.Run()
+	said := &document{whole: make(chan struct{})}
+	var words bounded
+	cmd.Stdout, cmd.Stderr = said, &words
+	over := make(chan error, 1)
+	go func() { // which is left behind with a program that is
+		defer cancel()
+		over <- cmd.Run()
+	}()
+	select {
+	case <-said.whole:
+		return said.text, nil
+	case err = <-over:
+	case <-ctx.Done():
+		select {
+		case err = <-over:
+		case <-time.After(cmd.WaitDelay + time.Second):
+			return nil, fmt.Errorf("inventory: %w (a driver hangs?)", context.Cause(ctx))
+		}
+	}
+	select {
+	case <-said.whole: // just now
+		return said.text, nil
+	default:
+	}
 	switch {
-	case json.Valid(document):
-		// It has said all. What has not ended by now hangs in some driver.
-		return document, nil
-	case err == nil && len(document) == maxInventory:
+	case err == nil && len(said.text) == maxInventory:
 		err = fmt.Errorf("what it says is longer than %d bytes", maxInventory)
 	case err == nil:
 		err = errors.New("what it says is no JSON")
 	}
 	return nil, fmt.Errorf("inventory: %w: %s", err, strings.TrimSpace(string(words)))
+}
+
+// document is JSON that comes in pieces. whole is closed when all of it is there;
+// nothing is added then, and text may be read.
+type document struct {
+	text  bounded
+	whole chan struct{}
+	over  bool
+}
+
+func (d *document) Write(p []byte) (int, error) {
+	if d.over {
+		return len(p), nil
+	}
+	d.text.Write(p)
+	if bytes.HasSuffix(bytes.TrimRight(d.text, "\n"), []byte("}")) && json.Valid(d.text) {
+		d.over = true
+		close(d.whole)
+	}
+	return len(p), nil
 }
 
 // bounded keeps the beginning of what is written to it.

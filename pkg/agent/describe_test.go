@@ -1,0 +1,51 @@
+package agent
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// program has a script be the inventory that is found.
+func program(t *testing.T, script string) {
+	t.Helper()
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "inventory"), []byte("#!/bin/sh\n"+script+"\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("PATH", dir+":"+os.Getenv("PATH"))
+}
+
+// A program that has said all, but does not end, for a disk of it hangs, keeps the
+// document from nobody.
+func TestDescribeHanging(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	program(t, `printf '{"schema":"x",\n"disks":[{}'; printf ']}\n'; exec sleep 60`)
+	b, err := describe(ctx, "--json")
+	if err != nil || strings.TrimSpace(string(b)) != "{\"schema\":\"x\",\n\"disks\":[{}]}" || ctx.Err() != nil {
+		t.Errorf("%q, %v, %v", b, err, ctx.Err())
+	}
+}
+
+func TestDescribeFaults(t *testing.T) {
+	for script, want := range map[string]string{
+		`printf '{"half":'; exit 0`:               "no JSON",
+		`echo nothing to say >&2; exit 3`:         "nothing to say",
+		`head -c 2000000 /dev/zero | tr '\0' ' '`: "longer than",
+	} {
+		program(t, script)
+		if b, err := describe(t.Context()); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %q, %v", script, b, err)
+		}
+	}
+	program(t, "trap '' TERM; while :; do sleep 1; done")
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	if _, err := describe(ctx); err == nil {
+		t.Error("a program that says nothing described the machine")
+	}
+}
