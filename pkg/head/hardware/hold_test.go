@@ -320,3 +320,47 @@ func FuzzPut(f *testing.F) {
 		Warnings(Typed(names.Add(y, noon)))
 	})
 }
+
+// What depends on the kernel, on cables, or on what stands elsewhere in the
+// network is no reason to keep a room from working.
+func TestHoldsNobodyForThat(t *testing.T) {
+	updated := func(d *hardware.Document) { d.Readings.Version, d.Readings.Kernel = "2.0", "6.18" }
+	first := func(d *hardware.Document) {
+		d.NICs[0].Media, d.NICs[0].MaxSpeed = "da", 25000
+		d.SDRs = []hardware.SDR{{ID: "n1", Kind: "USRP N210", Bus: "network"}}
+	}
+	for name, test := range map[string]struct {
+		change []func(*hardware.Document)
+		held   bool
+	}{
+		"no cable":                 {change: []func(*hardware.Document){first, func(d *hardware.Document) { d.NICs[0].Media, d.NICs[0].MaxSpeed = "", 10000 }}},
+		"a radio elsewhere is off": {change: []func(*hardware.Document){first, func(d *hardware.Document) { d.SDRs = nil }}},
+		"a watchdog's driver": {change: []func(*hardware.Document){first, updated, func(d *hardware.Document) {
+			d.Watchdogs = []hardware.Watchdog{{ID: "iTCO_wdt"}}
+			d.SerialPorts = []hardware.SerialPort{{ID: "ttyS1"}}
+		}}},
+		"virtual media of the BMC": {change: []func(*hardware.Document){first, func(d *hardware.Document) {
+			d.Disks = append(d.Disks, hardware.Disk{ID: "usb-1", Bus: "usb", Size: 1 << 20})
+			d.NICs = append(d.NICs, hardware.NIC{ID: "usb-2", Bus: "usb"})
+		}}},
+		"a list in what was there": {change: []func(*hardware.Document){first, updated, func(d *hardware.Document) {
+			d.CPUs[0].Caches = []hardware.Cache{{ID: "L1"}}
+		}}},
+		"the same without an update": {held: true, change: []func(*hardware.Document){first, func(d *hardware.Document) {
+			d.CPUs[0].Caches = []hardware.Cache{{ID: "L1"}}
+		}}},
+		"a disk inside, with an update": {held: true, change: []func(*hardware.Document){first, updated, func(d *hardware.Document) {
+			d.Disks = append(d.Disks, hardware.Disk{ID: "sas-1", Bus: "sas"})
+		}}},
+		"a module more, with an update": {held: true, change: []func(*hardware.Document){first, updated, func(d *hardware.Document) {
+			d.Memory.Modules = append(d.Memory.Modules, hardware.DIMM{ID: "DIMM A3"})
+		}}},
+	} {
+		s := open(t, t.TempDir(), hold)
+		put(t, s, boot(t, "b1", first), noon)
+		put(t, s, boot(t, "b2", test.change...), noon)
+		if why := s.Gate(id, "b2", noon, noon); (why != "") != test.held {
+			t.Errorf("%s: held: %q, want %v", name, why, test.held)
+		}
+	}
+}

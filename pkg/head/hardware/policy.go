@@ -26,11 +26,11 @@ func DefaultIgnore() []Pattern {
 }
 
 // DefaultReport are the fields for which nobody wants to get up at night: what
-// kernels and microcode packages change, what is plugged in outside, where a
-// cable goes.
+// kernels and microcode packages change, what is plugged in outside or stands
+// elsewhere in the network, which cable it is and where that goes.
 func DefaultReport() []Pattern {
-	return patterns("*.driver", "pci.module", "usb", "sensors", "gpus.memory",
-		"cpus.microcode", "nics.neighbour", "disks.security", "disks.link", "burnin")
+	return patterns("*.driver", "pci.module", "usb", "sdrs", "sensors", "watchdogs", "serial_ports", "gpus.memory",
+		"cpus.microcode", "nics.neighbour", "nics.media", "nics.max_speed", "disks.security", "disks.link", "burnin")
 }
 
 func patterns(sources ...string) (list []Pattern) {
@@ -53,7 +53,8 @@ func (p Policy) serious(old, new map[string]any) diff.Result {
 	r := p.changes(old, new)
 	updated := text(old, "readings.version") != text(new, "readings.version") || text(old, "readings.kernel") != text(new, "readings.kernel")
 	r.Changes = slices.DeleteFunc(r.Changes, func(c diff.Change) bool {
-		return matches(p.Report, c.Path) || updated && (isKnowledge(c) || !looked(old, c.Path))
+		return matches(p.Report, c.Path) || isUSB(c) && matches(p.Report, "usb") ||
+			updated && (isKnowledge(c) || !looked(old, c.Path) || isNewList(old, c))
 	})
 	failed := map[string]bool{}
 	for _, problem := range objects(old["errors"]) {
@@ -76,6 +77,40 @@ func isKnowledge(c diff.Change) bool {
 		return !isThing(c.Path) && c.New != true
 	}
 	return !isThing(c.Path) && c.Old != true
+}
+
+// isUSB tells of disks and interfaces that were plugged in or out by USB: they
+// stand in a section of their kind too.
+func isUSB(c diff.Change) bool {
+	for _, v := range []any{c.Old, c.New} {
+		if thing, ok := v.(map[string]any); ok && isThing(c.Path) && thing["bus"] == "usb" {
+			return true
+		}
+	}
+	return false
+}
+
+// isNewList tells of members of a list, in something that was there already,
+// of which a document knows nothing: such lists are what newer versions tell of.
+func isNewList(old map[string]any, c diff.Change) bool {
+	steps := split(c.Path)
+	if c.Kind != diff.Added || len(steps) < 3 || !steps[len(steps)-1].isID {
+		return false
+	}
+	var v any = old
+	for _, s := range steps[:len(steps)-1] {
+		if s.isID {
+			i := slices.IndexFunc(objects(v), func(o map[string]any) bool { return text(o, "id") == s.name })
+			if i < 0 {
+				return false
+			}
+			v = objects(v)[i]
+			continue
+		}
+		object, _ := v.(map[string]any)
+		v = object[s.name]
+	}
+	return v == nil
 }
 
 // looked tells whether who made a document looked for a section at all.
