@@ -111,13 +111,19 @@ func (h Host) List(path string) ([]string, error) {
 	return names, err
 }
 
-// Compare orders names as people do: numbers in them count as numbers. PCI
-// addresses have hexadecimal ones, all of one length.
+// Compare orders names and paths as people do: numbers in them count as numbers,
+// and addresses of PCI functions, whose numbers are hexadecimal, as addresses.
 func Compare(a, b string) int {
-	if len(a) == len(b) && strings.Contains(a, ":") {
-		return strings.Compare(a, b)
-	}
 	for {
+		if x, y := function(a), function(b); x > 0 && y > 0 {
+			if x != y { // of the domain
+				return x - y
+			}
+			if c := strings.Compare(a[:x], b[:y]); c != 0 {
+				return c
+			}
+			a, b = a[x:], b[y:]
+		}
 		x, y := digits(a), digits(b)
 		if x > 0 && y > 0 {
 			m, n := strings.TrimLeft(a[:x], "0"), strings.TrimLeft(b[:y], "0")
@@ -141,6 +147,31 @@ func digits(s string) int {
 	n := 0
 	for n < len(s) && s[n] >= '0' && s[n] <= '9' {
 		n++
+	}
+	return n
+}
+
+// function is the length of the address of a PCI function that s begins with,
+// 0 if it doesn't: "0000:00:1f.2". Domains can have more digits.
+func function(s string) int {
+	n := strings.IndexByte(s, ':') + len(":00:1f.2")
+	if n < len("0000:00:1f.2") || n > len("ffffffff:00:1f.2") || n > len(s) || n < len(s) && s[n] != '/' && s[n] != ' ' {
+		return 0
+	}
+	for i := range n {
+		c := s[i]
+		switch {
+		case i == n-8 || i == n-5:
+			if c != ':' {
+				return 0
+			}
+		case i == n-2:
+			if c != '.' {
+				return 0
+			}
+		case (c < '0' || c > '9') && (c < 'a' || c > 'f'):
+			return 0
+		}
 	}
 	return n
 }

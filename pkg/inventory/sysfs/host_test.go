@@ -59,3 +59,23 @@ func TestCompare(t *testing.T) {
 		t.Error(diff)
 	}
 }
+
+// Whatever two paths are compared, one order comes of it: that of the addresses,
+// which are hexadecimal, in paths of any length.
+func TestComparePaths(t *testing.T) {
+	const bus = "/sys/devices/pci0000:00/"
+	want := []string{
+		bus + "0000:00:02.0/0000:01:00.0", bus + "0000:00:02.0/0000:01:00.1", bus + "0000:00:02.0/0000:0a:00.0/virtio2",
+		bus + "0000:00:02.0/0000:0a:00.0/virtio10", bus + "0000:00:02.5", bus + "0000:00:09.0/0000:02:00.0", bus + "0000:00:0a.0",
+		bus + "0000:00:10.0", bus + "0000:00:14.0/usb1/1-2", bus + "0000:00:14.0/usb1/1-2.1", bus + "0000:00:14.0/usb1/1-10",
+		bus + "0000:00:1c.0", bus + "0000:00:1c.0/0000:03:00.0", bus + "0000:00:1c.4", bus + "10000:00:01.0",
+		"coretemp coretemp.0 temp2", "coretemp coretemp.0 temp10", "nvme 0000:0a:00.0 temp1", "nvme 0000:10:00.0 temp1 #2",
+	}
+	for i, a := range want {
+		for j, b := range want {
+			if got := Compare(a, b); got < 0 != (i < j) || got > 0 != (i > j) {
+				t.Errorf("%q and %q: %d", a, b, got)
+			}
+		}
+	}
+}
