@@ -128,6 +128,14 @@ func (s *Store) sinceLast(dir string, files []file, document map[string]any) dif
 
 // write makes a version the last one.
 func (s *Store) write(r *record, old *view, v Version) error {
+	data, err := v.encode()
+	if err != nil {
+		return err
+	}
+	size := int64(len(data))
+	if more := max(leastSize, size) - old.share(); more > 0 && s.total.Load()+more > s.Total {
+		return ErrFull
+	}
 	if len(old.files) == 0 {
 		if err := os.Mkdir(r.dir, 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
 			return err
@@ -136,8 +144,7 @@ func (s *Store) write(r *record, old *view, v Version) error {
 			return err
 		}
 	}
-	size, err := v.save(r.dir)
-	if err != nil {
+	if err := durable.WriteFile(filepath.Join(r.dir, fileName(v.Number)), data, 0o644); err != nil {
 		return err
 	}
 	v.Document = nil // the tree is enough
@@ -159,6 +166,7 @@ func (s *Store) write(r *record, old *view, v Version) error {
 		s.Log.Warn("old inventory not deleted", "error", err)
 	}
 	r.now.Store(now)
+	s.total.Add(now.share() - old.share())
 	return nil
 }
 

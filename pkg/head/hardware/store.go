@@ -31,10 +31,19 @@ const (
 	DefaultBytes    = 8 << 20
 )
 
+// DefaultTotal bounds the last inventories of all nodes together, which a head
+// has in memory: those of thousands of servers. Each counts as leastSize at
+// least.
+const (
+	DefaultTotal = 512 << 20
+	leastSize    = 64 << 10
+)
+
 // Options of a store.
 type Options struct {
 	Versions int   // kept of a node, 0 = DefaultVersions
 	Bytes    int64 // of all versions of a node, 0 = DefaultBytes; the last and the accepted one are always kept
+	Total    int64 // of the last versions of all nodes, 0 = DefaultTotal
 	Policy   Policy
 	Log      *slog.Logger
 }
@@ -47,6 +56,7 @@ type Store struct {
 
 	mu    sync.Mutex
 	nodes map[string]*record
+	total atomic.Int64 // see Options
 }
 
 // record is one node.
@@ -74,6 +84,18 @@ type file struct {
 	size   int64
 }
 
+// share is what a node has of Options.Total.
+func (v *view) share() int64 {
+	if len(v.files) == 0 {
+		return 0
+	}
+	return max(leastSize, v.files[len(v.files)-1].size)
+}
+
+// ErrFull says that nodes, or somebody who pretends to be many, have sent more
+// than a head is to remember.
+var ErrFull = errors.New("there are too many inventories at this head (delete those of nodes that are gone from its state/inventory, and start it again)")
+
 // ErrNone says that nothing came of a node yet.
 var ErrNone = errors.New("no inventory of this node has come yet (nodes send one each time they boot Orbit)")
 
@@ -85,6 +107,9 @@ func Open(dir string, o Options) (*Store, error) {
 	}
 	if o.Bytes <= 0 {
 		o.Bytes = DefaultBytes
+	}
+	if o.Total <= 0 {
+		o.Total = DefaultTotal
 	}
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, fmt.Errorf("open inventories: %w", err)
@@ -108,6 +133,7 @@ func Open(dir string, o Options) (*Store, error) {
 		}
 		r.now.Store(v)
 		s.nodes[e.Name()] = r
+		s.total.Add(v.share())
 	}
 	return s, nil
 }
@@ -192,6 +218,9 @@ func (s *Store) node(id string, make bool) (*record, error) {
 	defer s.mu.Unlock()
 	r := s.nodes[id]
 	if r == nil && make {
+		if s.total.Load()+leastSize > s.Total {
+			return nil, ErrFull
+		}
 		r = &record{dir: filepath.Join(s.dir, id)}
 		r.now.Store(&view{})
 		s.nodes[id] = r

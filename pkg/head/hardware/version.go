@@ -1,6 +1,7 @@
 package hardware
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -12,7 +13,6 @@ import (
 	"time"
 
 	"github.com/orbit-pxe/orbit/pkg/hardware/diff"
-	"github.com/orbit-pxe/orbit/pkg/head/internal/durable"
 )
 
 // Version is one state of a machine: an inventory, and when it was like that.
@@ -92,28 +92,45 @@ func decode(path string) (v Version, err error) {
 	return v, json.Unmarshal(data, &v)
 }
 
-// save writes a version and tells how long its file is.
-func (v Version) save(dir string) (int64, error) {
+// encode is what the file of a version is to have.
+func (v Version) encode() ([]byte, error) {
 	if v.Document == nil {
-		text, err := json.Marshal(v.tree)
+		text, err := marshal(v.tree)
+		if err == nil { // it was put together of two
+			_, err = read(text)
+		}
 		if err != nil {
-			return 0, err
+			return nil, &DocumentError{err}
 		}
 		v.Document = text
 	}
-	data, err := json.Marshal(v)
-	if err != nil {
-		return 0, err
+	data, err := marshal(v)
+	if err == nil && len(data) > maxFile {
+		err = &DocumentError{fmt.Errorf("with its changes it has %d bytes, more than %d", len(data), maxFile)}
 	}
-	return int64(len(data)), durable.WriteFile(filepath.Join(dir, fileName(v.Number)), data, 0o644)
+	return data, err
+}
+
+// marshal is json.Marshal that leaves <, > and & as short as they came.
+func marshal(v any) ([]byte, error) {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	err := e.Encode(v)
+	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), err
 }
 
 // since notes what is different from the version before, as far as it fits.
 func (v *Version) since(r diff.Result) {
-	v.Changes, v.Unknown, v.More = nil, r.Unknown, 0
+	v.Changes, v.Unknown, v.More = nil, nil, 0
 	room := maxChangeBytes
+	for _, u := range r.Unknown {
+		if room -= len(u.Section) + len(u.Error) + 64; room >= 0 && len(v.Unknown) < maxChanges {
+			v.Unknown = append(v.Unknown, u)
+		}
+	}
 	for _, c := range r.Changes {
-		text, err := json.Marshal(c)
+		text, err := marshal(c)
 		room -= len(text)
 		if err != nil || room < 0 || len(v.Changes) == maxChanges {
 			v.More++
