@@ -90,7 +90,7 @@ func parse(args []string, stdout io.Writer) (*order, error) {
 	f.StringVar(&o.old, "diff", "", "tell what is different from an inventory in a `file` (-: standard input)")
 	f.DurationVar(&o.LLDP, "lldp", 0, "listen so `long` for the switches at the other ends of cables, which speak every 30 s (default a little less than --timeout)")
 	f.BoolVar(&o.Announce, "announce", false, "tell switches by LLDP who is here, so that they answer and show it")
-	f.DurationVar(&o.Each, "timeout", time.Second, "the `time` for each section")
+	f.DurationVar(&o.Each, "timeout", time.Second, "the `time` for each section; disks get twice that")
 	f.StringVar(&o.Root, "root", "", "look at files under this `directory` as if it were /")
 	var rest []string
 	for { // flags may stand behind a file
@@ -102,7 +102,7 @@ func parse(args []string, stdout io.Writer) (*order, error) {
 		}
 		rest, args = append(rest, f.Arg(0)), f.Args()[1:]
 	}
-	o.Total = max(3*time.Second, o.Each+2*time.Second)
+	o.Total = max(3*time.Second, 2*o.Each+time.Second)
 	if o.old != "" && len(rest) > 0 {
 		o.new, rest = rest[0], rest[1:]
 	}

@@ -19,10 +19,7 @@ type finding struct {
 // find has the collector of a section do its work within bound. One that doesn't
 // heed its context is left behind: some drivers answer when they like.
 func find(ctx context.Context, h sysfs.Host, section string, o Options) finding {
-	began, bound := time.Now(), o.Each
-	if section == "nics" && o.LLDP > 0 {
-		bound += o.LLDP
-	}
+	began, bound := time.Now(), o.bound(section)
 	ctx, cancel := context.WithTimeoutCause(ctx, bound, fmt.Errorf("gave up after %v", bound))
 	defer cancel()
 	done := make(chan finding, 1)
@@ -44,4 +41,16 @@ func find(ctx context.Context, h sysfs.Host, section string, o Options) finding 
 	}
 	f.took = time.Since(began)
 	return f
+}
+
+// bound is for one collector. Disks get twice the time: one that is busy answers
+// after others' commands, and there may be dozens behind one controller.
+func (o Options) bound(section string) time.Duration {
+	switch {
+	case section == "disks":
+		return 2 * o.Each
+	case section == "nics" && o.LLDP > 0:
+		return o.Each + o.LLDP
+	}
+	return o.Each
 }

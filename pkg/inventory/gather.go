@@ -16,7 +16,7 @@ import (
 type Options struct {
 	Root  string        // of the file system to look at; "" = this machine
 	Only  []string      // sections; nil = all
-	Each  time.Duration // bound for each collector; 0 = 1 s
+	Each  time.Duration // bound for each collector but the disks, which get twice that; 0 = 1 s
 	Total time.Duration // bound for all together; 0 = 3 s
 
 	LLDP     time.Duration // how long to listen for switches, by which both bounds grow; 0 = less than Each, below 0 = not at all

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/orbit-pxe/orbit/pkg/hardware"
+	"github.com/orbit-pxe/orbit/pkg/inventory/smbios"
 	"github.com/orbit-pxe/orbit/pkg/inventory/sysfs"
 	"github.com/orbit-pxe/orbit/pkg/order"
 )
@@ -27,6 +28,11 @@ func identity(h sysfs.Host, s *hardware.System) string {
 	}
 	if s != nil && s.Serial != "" {
 		return s.Serial
+	}
+	if s == nil { // it took too long: that must not give the machine another name
+		if id := smbios.CleanUUID(h.Text("/sys/class/dmi/id/product_uuid")); id != "" {
+			return id
+		}
 	}
 	if list, _ := macs(h); len(list) > 0 {
 		return slices.Min(list)
