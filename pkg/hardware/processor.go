@@ -35,16 +35,21 @@ type Cache struct {
 
 // NUMA is a node of memory and the processors that are near it.
 type NUMA struct {
-	ID       string `json:"id"`             // "node0"
-	CPUs     string `json:"cpus,omitempty"` // list as the kernel writes it, "0-3,8"
-	Memory   int64  `json:"memory,omitempty"`
+	ID       string `json:"id"`                 // "node0"
+	CPUs     string `json:"cpus,omitempty"`     // list as the kernel writes it, "0-3,8"
 	Distance []int  `json:"distance,omitempty"` // to each node, in order
+
+	Readings *NUMAReadings `json:"readings,omitempty"`
+}
+
+// NUMAReadings is what varies by some pages from boot to boot.
+type NUMAReadings struct {
+	Memory int64 `json:"memory"` // bytes that Linux has there
 }
 
 // Memory is all of the machine's memory.
 type Memory struct {
-	Total   int64  `json:"total,omitempty"`    // bytes that are installed, as the modules say; else what Linux can use
-	Usable  int64  `json:"usable,omitempty"`   // bytes that Linux has: MemTotal. Varies by a few pages between kernels
+	Total   int64  `json:"total,omitempty"`    // bytes that are installed, as the modules say, else as the firmware maps them
 	ECC     string `json:"ecc,omitempty"`      // of the memory array: "none", "single-bit", "multi-bit", "parity", "crc"
 	Slots   int    `json:"slots,omitempty"`    // with and without a module
 	MaxSize int64  `json:"max_size,omitempty"` // bytes that the board takes
@@ -75,8 +80,9 @@ type DIMM struct {
 	Readings *ErrorCounts `json:"readings,omitempty"`
 }
 
-// MemoryReadings counts errors since boot, by EDAC.
+// MemoryReadings are errors since boot, by EDAC, and what Linux has of the memory.
 type MemoryReadings struct {
+	Usable      int64  `json:"usable,omitempty"` // bytes: MemTotal. Varies by some pages from boot to boot
 	Corrected   *int64 `json:"corrected,omitempty"`
 	Uncorrected *int64 `json:"uncorrected,omitempty"`
 

@@ -62,7 +62,11 @@ func (p *printer) processors(d *hardware.Document) {
 			for _, distance := range n.Distance {
 				far = append(far, strconv.Itoa(distance))
 			}
-			rows = append(rows, []string{n.ID, size(n.Memory), n.CPUs, strings.Join(far, " ")})
+			there := int64(0)
+			if n.Readings != nil {
+				there = n.Readings.Memory
+			}
+			rows = append(rows, []string{n.ID, size(there), n.CPUs, strings.Join(far, " ")})
 		}
 		p.section("NUMA", count(len(d.NUMA), "node"))
 		p.table("NODE >MEMORY ~CPUS DISTANCE", rows)
@@ -107,7 +111,11 @@ func (p *printer) memory(m *hardware.Memory) {
 	if r := m.Readings; r != nil && r.Corrected != nil && r.Uncorrected != nil {
 		state = "errors: " + errors(hardware.ErrorCounts{Corrected: *r.Corrected, Uncorrected: *r.Uncorrected})
 	}
-	p.section("Memory", words(size(m.Total), slots), named("ECC", m.ECC), state, named("Linux has", when(size(m.Usable) != size(m.Total), size(m.Usable))), named("the board takes", size(m.MaxSize)))
+	usable := int64(0)
+	if m.Readings != nil {
+		usable = m.Readings.Usable
+	}
+	p.section("Memory", words(size(m.Total), slots), named("ECC", m.ECC), state, named("Linux has", when(size(usable) != size(m.Total), size(usable))), named("the board takes", size(m.MaxSize)))
 	var rows [][]string
 	for _, d := range m.Modules {
 		state := ""

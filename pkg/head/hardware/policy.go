@@ -22,7 +22,7 @@ func DefaultIgnore() []Pattern {
 	return patterns("disks.partitions", "disks.table", "disks.table_id", "disks.filesystem",
 		"bmc.address", "bmc.source", "bmc.gateway",
 		"wireless.regulatory_domain", "wireless.bands.channels",
-		"serial_ports.console", "memory.usable")
+		"serial_ports.console")
 }
 
 // DefaultReport are the fields for which nobody wants to get up at night: what

@@ -3,6 +3,7 @@ package board
 import (
 	"context"
 	"errors"
+	"math"
 	"strconv"
 
 	"github.com/orbit-pxe/orbit/pkg/hardware"
@@ -14,8 +15,9 @@ import (
 // of, and the errors that EDAC has counted.
 func Memory(ctx context.Context, h sysfs.Host) (*hardware.Memory, error) {
 	t, err := smbios.Read(h)
-	m := hardware.Memory{Usable: kibibytes(h, "/proc/meminfo", "MemTotal:")}
-	if m.Usable == 0 {
+	var m hardware.Memory
+	usable := kibibytes(h, "/proc/meminfo", "MemTotal:")
+	if usable == 0 {
 		err = errors.Join(err, errors.New("read memory size: no MemTotal in /proc/meminfo"))
 	}
 	main := map[int]bool{} // handles of arrays
@@ -43,13 +45,34 @@ func Memory(ctx context.Context, h sysfs.Host) (*hardware.Memory, error) {
 		}
 	}
 	if m.Total == 0 {
-		m.Total = m.Usable
+		m.Total = mapped(h)
 	}
 	edac(ctx, h, &m)
+	if usable > 0 {
+		if m.Readings == nil {
+			m.Readings = &hardware.MemoryReadings{}
+		}
+		m.Readings.Usable = usable
+	}
 	if m.Total == 0 && m.Slots == 0 && m.Readings == nil {
 		return nil, err
 	}
 	return &m, err
+}
+
+// mapped is the memory that the firmware's map tells of, bytes: somewhat less
+// than is installed.
+func mapped(h sysfs.Host) (total int64) {
+	const dir = "/sys/firmware/memmap/"
+	ranges, _ := h.List(dir)
+	for _, r := range ranges {
+		start, ok1 := h.Int(dir + r + "/start")
+		end, ok2 := h.Int(dir + r + "/end") // inclusive
+		if ok1 && ok2 && end > start && start >= 0 && h.Text(dir+r+"/type") == "System RAM" && total <= math.MaxInt64-(end-start) {
+			total += end - start + 1
+		}
+	}
+	return max(total, 0)
 }
 
 func module(id string, d smbios.MemoryDevice) hardware.DIMM {

@@ -23,7 +23,10 @@ func NUMA(ctx context.Context, h sysfs.Host) (found []hardware.NUMA, err error) 
 		if ctx.Err() != nil || len(found) == mostNodes {
 			return found, context.Cause(ctx)
 		}
-		n := hardware.NUMA{ID: name, CPUs: h.Text(dir + name + "/cpulist"), Memory: kibibytes(h, dir+name+"/meminfo", "MemTotal:")}
+		n := hardware.NUMA{ID: name, CPUs: h.Text(dir + name + "/cpulist")}
+		if m := kibibytes(h, dir+name+"/meminfo", "MemTotal:"); m > 0 {
+			n.Readings = &hardware.NUMAReadings{Memory: m}
+		}
 		for text := range strings.FieldsSeq(h.Text(dir + name + "/distance")) {
 			d, err := strconv.Atoi(text)
 			if err != nil || len(n.Distance) == mostNodes {
