@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -57,6 +58,45 @@ func (l *lab) inventory(not string) (d hardware.Document, raw []byte) {
 	}
 }
 
+// lldpd has the port that the node is plugged into say what a switch says.
+func (l *lab) lldpd() bool {
+	l.Helper()
+	if _, err := exec.LookPath("lldpd"); err != nil {
+		l.Log("no switch that says who it is: no lldpd here (package lldpd)")
+		return false
+	}
+	dir := l.TempDir()
+	l.check(os.Chmod(filepath.Dir(dir), 0o755)) // lldpd gives up root
+	config := filepath.Join(dir, "config")
+	l.check(os.WriteFile(config, []byte("configure system hostname rack-switch\nconfigure lldp portidsubtype ifname\nconfigure lldp tx-interval 2\n"), 0o644))
+	_, err := l.rack.Run("lldpd", "lldpd", "-d", "-u", filepath.Join(dir, "socket"), "-O", config, "-I", "tap0")
+	l.check(err)
+	return true
+}
+
+// neighbour waits until the head knows where the node is plugged in.
+func (l *lab) neighbour() {
+	l.Helper()
+	tick := time.NewTicker(200 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		d, _ := l.inventory("")
+		for _, n := range d.NICs {
+			if n.MAC == mac && n.Neighbour != nil {
+				if n.Neighbour.Switch != "rack-switch" || n.Neighbour.Port != "tap0" {
+					l.Errorf("the node is plugged into %+v, want port tap0 of rack-switch", n.Neighbour)
+				}
+				return
+			}
+		}
+		select {
+		case <-tick.C:
+		case <-l.ctx.Done():
+			l.Fatal("the head does not know where the node is plugged in")
+		}
+	}
+}
+
 // get asks the head.
 func (l *lab) get(path string) ([]byte, error) {
 	req, err := http.NewRequestWithContext(l.ctx, http.MethodGet, l.head.URL+path, nil)
@@ -83,6 +123,7 @@ func TestInventory(t *testing.T) {
 	n := l.rich()
 	n.Direct = l.direct("orbit.head=" + l.head.URL + " BOOTIF=01-" + strings.ReplaceAll(mac, ":", "-")) // its other networks answer DHCP too
 	m := l.start(n)
+	wired := l.lldpd()
 	first, raw := l.inventory("")
 	t.Logf("%d bytes, gathered in %.3f s: %+v", len(raw), first.Readings.Took, first.Readings.Collectors)
 	if len(raw) > 256<<10 {
@@ -95,6 +136,9 @@ func TestInventory(t *testing.T) {
 		t.Logf("%s", raw)
 	}
 	set(t, first)
+	if wired {
+		l.neighbour()
+	}
 
 	l.check(m.Reset(l.ctx))
 	second, _ := l.inventory(first.Readings.Boot)
