@@ -50,7 +50,7 @@ func TestGate(t *testing.T) {
 	put(t, s, boot(t, "b5"), noon)
 	gate("back again", "b5")
 	put(t, s, boot(t, "b6", lostDIMM), noon)
-	if v, err := s.Accept(id, noon); err != nil || v.Number != 5 || !v.Accepted.Equal(noon) {
+	if v, err := s.Accept(id, 0, noon); err != nil || v.Number != 5 || !v.Accepted.Equal(noon) {
 		t.Errorf("accept: %+v, %v", v, err)
 	}
 	gate("accepted", "b6")
@@ -66,7 +66,7 @@ func TestGate(t *testing.T) {
 	if why := s.Gate(id, "", late, late); why != "" {
 		t.Errorf("without a boot, after it: %q", why)
 	}
-	if _, err := s.Accept("52:54:00:00:00:02", noon); !errors.Is(err, ErrNone) {
+	if _, err := s.Accept("52:54:00:00:00:02", 0, noon); !errors.Is(err, ErrNone) {
 		t.Errorf("accept of nothing: %v", err)
 	}
 	// A head that only reports holds nobody.
@@ -206,7 +206,7 @@ func TestFailedCollector(t *testing.T) {
 	}
 	// Who accepts a machine whose disks could not be learned is not asked again.
 	put(t, s, boot(t, "b5", failed("disks", "gave up after 1s")), noon)
-	if _, err := s.Accept(id, noon); err != nil {
+	if _, err := s.Accept(id, 0, noon); err != nil {
 		t.Fatal(err)
 	}
 	put(t, s, boot(t, "b6", failed("disks", "gave up after 1.2s")), noon)

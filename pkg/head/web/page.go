@@ -139,6 +139,7 @@ func cut(lines []string) []string {
 type nodePage struct {
 	Title, ID, Address, Job, Seen, Held, Head string
 	Accept                                    bool // it is held for what can be accepted
+	Version                                   int  // that is shown, and accepted
 	Missing                                   string
 	Warnings                                  []string
 	Changed                                   string // when
@@ -191,6 +192,7 @@ func (p pages) fill(page *nodePage, n api.Node, now time.Time) error {
 	}
 	d := inventories.Typed(p.subject(n))
 	page.Warnings = view.Warnings(inventories.Warnings(d))
+	page.Version = v.Number
 	page.changes(v, now)
 	page.Facts, page.Sections = view.About(d), view.Sections(d)
 	list, err := p.versions(n.ID, pageVersions)
@@ -217,16 +219,16 @@ func (page *nodePage) changes(v inventories.Version, now time.Time) {
 // accept is the button of a held node's page.
 func (p pages) accept(w http.ResponseWriter, r *http.Request) {
 	n, ok := p.find(r.PathValue("node"))
-	err := http.NewCrossOriginProtection().Check(r)
-	switch {
-	case err != nil:
-		http.Error(w, err.Error(), http.StatusForbidden)
-		return
-	case !ok || p.Inventory == nil:
+	if !ok || p.Inventory == nil {
 		http.Error(w, "no such node", http.StatusNotFound)
 		return
 	}
-	if _, err := p.Inventory.Accept(n.ID, time.Now()); err != nil {
+	r.Body = http.MaxBytesReader(w, r.Body, maxBody)
+	number, err := numbered(r)
+	if err == nil {
+		_, err = p.Inventory.Accept(n.ID, number, time.Now())
+	}
+	if err != nil {
 		refuse(w, err)
 		return
 	}

@@ -57,7 +57,7 @@ func TestPages(t *testing.T) {
 	}
 
 	page := server.URL + "/inventory/" + mac
-	contains(t, page, 200, "Held: it gets no job", "memory.modules[A2]: gone", "Accept the machine as it is now", "Since the boot before this one",
+	contains(t, page, 200, "Held: it gets no job", "memory.modules[A2]: gone", `name="version" value="2"`, "Accept the machine as it is now", "Since the boot before this one",
 		"/v1/nodes/"+mac+"/inventory?at=1", "sw1 ge-0/0/1", `<span class="good">accepted`)
 	contains(t, server.URL+"/inventory/node1-2", 200, "<h1>node1-2</h1>")
 	contains(t, server.URL+"/inventory/"+mac2, 200, "no inventory of this node has come yet")
@@ -71,10 +71,13 @@ func TestPages(t *testing.T) {
 	if status, _, _ := call(t, "POST", page+"/accept", "", "Origin", "http://elsewhere.example"); status != 403 {
 		t.Errorf("accepted by another site: %d", status)
 	}
+	if status, _, _ := call(t, "POST", page+"/accept", "version=1", "Origin", server.URL, "Content-Type", "application/x-www-form-urlencoded"); status != 409 {
+		t.Errorf("accepted what was looked at before: %d", status)
+	}
 	if why := s.Inventory.Differs(mac); why == "" {
 		t.Error("the hold is gone")
 	}
-	if status, body, _ := call(t, "POST", page+"/accept", "", "Origin", server.URL, "Content-Type", "application/x-www-form-urlencoded"); status != 200 || !strings.Contains(body, "<h1>node1-2</h1>") || strings.Contains(body, "Held") {
+	if status, body, _ := call(t, "POST", page+"/accept", "version=2", "Origin", server.URL, "Content-Type", "application/x-www-form-urlencoded"); status != 200 || !strings.Contains(body, "<h1>node1-2</h1>") || strings.Contains(body, "Held") {
 		t.Errorf("accept: %d %s", status, body)
 	}
 	for path, want := range map[string]int{"/inventory/" + mac2 + "/accept": 404, "/inventory/x/accept": 404} {
