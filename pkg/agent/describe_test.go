@@ -20,13 +20,13 @@ func program(t *testing.T, script string) {
 }
 
 // A program that has said all, but does not end, for a disk of it hangs, keeps the
-// document from nobody.
+// document from nobody, and white space goes on no wire.
 func TestDescribeHanging(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
 	program(t, `printf '{"schema":"x",\n"disks":[{}'; printf ']}\n'; exec sleep 60`)
 	b, err := describe(ctx, "--json")
-	if err != nil || strings.TrimSpace(string(b)) != "{\"schema\":\"x\",\n\"disks\":[{}]}" || ctx.Err() != nil {
+	if err != nil || string(b) != `{"schema":"x","disks":[{}]}` || ctx.Err() != nil {
 		t.Errorf("%q, %v, %v", b, err, ctx.Err())
 	}
 }

@@ -126,7 +126,7 @@ func describe(ctx context.Context, args ...string) ([]byte, error) {
 	}()
 	select {
 	case <-said.whole:
-		return said.text, nil
+		return said.compact()
 	case err = <-over:
 	case <-ctx.Done():
 		select {
@@ -137,7 +137,7 @@ func describe(ctx context.Context, args ...string) ([]byte, error) {
 	}
 	select {
 	case <-said.whole: // just now
-		return said.text, nil
+		return said.compact()
 	default:
 	}
 	switch {
@@ -155,6 +155,13 @@ type document struct {
 	text  bounded
 	whole chan struct{}
 	over  bool
+}
+
+// compact is the document without white space, which is a quarter of it.
+func (d *document) compact() ([]byte, error) {
+	var b bytes.Buffer
+	err := json.Compact(&b, d.text)
+	return b.Bytes(), err
 }
 
 func (d *document) Write(p []byte) (int, error) {
