@@ -5,9 +5,11 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/orbit-pxe/orbit/pkg/api"
@@ -55,16 +57,23 @@ func (c Client) Find(ctx context.Context, name string) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	var ids []string
-	for _, n := range list {
-		if name == "all" || strings.HasSuffix(n.ID, strings.ToLower(name)) || n.Hello != nil && n.Hello.Serial == name {
-			ids = append(ids, n.ID)
-		}
-	}
-	if len(ids) == 0 && name != "all" { // an older head has no names
+	var ids, ends []string
+	if name != "all" { // an older head has no names
 		ids, _ = c.Select(ctx, "node.name=="+query.Quote(name))
 	}
+	for _, n := range list {
+		if name == "all" || n.Hello != nil && n.Hello.Serial == name && !slices.Contains(ids, n.ID) {
+			ids = append(ids, n.ID)
+		} else if strings.HasSuffix(n.ID, strings.ToLower(name)) {
+			ends = append(ends, n.ID)
+		}
+	}
+	if len(ids) == 0 { // what is wholly so called is meant, whatever else ends like that
+		ids = ends
+	}
 	switch {
+	case name == "":
+		return nil, errors.New("no node has an empty name")
 	case len(ids) == 0 && name == "all":
 		return nil, fmt.Errorf("the head knows no node yet: name one by its MAC address")
 	case len(ids) == 0:

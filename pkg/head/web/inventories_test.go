@@ -160,8 +160,8 @@ func BenchmarkList(b *testing.B) {
 func TestFind(t *testing.T) {
 	s, _ := keeper(t, t.TempDir(), true)
 	s.HostNames = map[string]string{mac2: "S9"}
-	s.Nodes.Hello(mac, api.Hello{MACs: []string{mac, mac2}, Serial: "S9"}, time.Now())
 	s.Nodes.Hello(mac2, api.Hello{MACs: []string{mac2}, Serial: "525400000099"}, time.Now())
+	s.Nodes.Hello(mac, api.Hello{MACs: []string{mac, mac2}, Serial: "S9"}, time.Now())
 	for name, want := range map[string]string{mac: mac, mac2: mac2, "S9": mac2, "525400000099": mac2, "": "", "x": ""} {
 		if n, ok := s.find(name); n.ID != want || ok != (want != "") {
 			t.Errorf("%q is %q, want %q", name, n.ID, want)
