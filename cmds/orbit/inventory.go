@@ -45,6 +45,8 @@ type stocktaking struct {
 	past   bool   // history
 	diff   bool
 	accept bool
+
+	printed []any // with --json, of several nodes
 }
 
 func inventoryVerb(ctx context.Context, stdout, _ io.Writer, args []string) error {
@@ -79,6 +81,9 @@ func (s *stocktaking) parse(args []string) error {
 	if err != nil {
 		return err
 	}
+	if len(names) == 1 && names[0] == "all" {
+		names, s.all = nil, true
+	}
 	s.names, s.head = names, client.Client{URL: *url, HTTP: &http.Client{Timeout: time.Minute}}
 	return s.check()
 }
@@ -97,7 +102,7 @@ func (s *stocktaking) check() error {
 	switch {
 	case len(modes) > 1:
 		return usage("%s exclude each other", strings.Join(modes, " and "))
-	case len(s.names) > 0 && (s.all || s.query != "") || s.all && s.query != "":
+	case len(s.names) > 0 && (s.all || slices.Contains(s.names, "all") || s.query != "") || s.all && s.query != "":
 		return usage("want nodes, --select or --all, not several of them")
 	case s.accept && len(s.names) == 0 && !s.all && s.query == "":
 		return usage("--accept needs a NODE, --select or --all")
@@ -122,7 +127,7 @@ func (s *stocktaking) run(ctx context.Context) error {
 	case s.csv != "":
 		return s.table(ctx)
 	case s.past:
-		return s.each(ctx, s.history)
+		return s.eachJSON(ctx, s.history)
 	case s.diff:
 		return s.compare(ctx)
 	case s.accept:
@@ -134,7 +139,7 @@ func (s *stocktaking) run(ctx context.Context) error {
 			return err
 		})
 	case s.at != "":
-		return s.each(ctx, s.older)
+		return s.eachJSON(ctx, s.older)
 	}
 	return s.last(ctx)
 }
@@ -193,6 +198,15 @@ func (s *stocktaking) each(ctx context.Context, do func(ctx context.Context, id 
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// eachJSON is each for what is printed as one list, of several nodes.
+func (s *stocktaking) eachJSON(ctx context.Context, do func(ctx context.Context, id string, only bool) error) error {
+	err := s.each(ctx, do)
+	if s.json && len(s.names) != 1 && len(s.printed) > 0 {
+		err = errors.Join(s.print(s.printed), err)
+	}
+	return err
 }
 
 func (s *stocktaking) none() error {

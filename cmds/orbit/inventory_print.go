@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -50,7 +51,9 @@ func (s *stocktaking) last(ctx context.Context) error {
 	switch {
 	case len(list) == 0 && len(s.names) > 0:
 		return fmt.Errorf("node %s has not reported yet", strings.Join(s.names, ", "))
-	case s.json && len(s.names) == 1 && list[0].Version > 0:
+	case len(s.names) == 1 && list[0].Version == 0:
+		return fmt.Errorf("no inventory of %s has come yet", list[0].Node)
+	case s.json && len(s.names) == 1:
 		return s.print(list[0].Document)
 	case s.json:
 		return s.print(append([]client.Machine{}, list...))
@@ -64,9 +67,6 @@ func (s *stocktaking) last(ctx context.Context) error {
 
 // show prints a report on a machine.
 func (s *stocktaking) show(m client.Machine) error {
-	if m.Version == 0 {
-		return fmt.Errorf("no inventory of %s has come yet", m.Node)
-	}
 	d, err := typed(m.Document)
 	if err != nil {
 		return err
@@ -88,9 +88,11 @@ func (s *stocktaking) show(m client.Machine) error {
 	return report.Write(s.stdout, d, o)
 }
 
+// typed reads a document as far as it is one: what a node says is not made sure of.
 func typed(document json.RawMessage) (*hardware.Document, error) {
 	var d hardware.Document
-	if err := json.Unmarshal(document, &d); err != nil {
+	var other *json.UnmarshalTypeError
+	if err := json.Unmarshal(document, &d); err != nil && !errors.As(err, &other) {
 		return nil, fmt.Errorf("read inventory: %w", err)
 	}
 	return &d, nil
@@ -103,6 +105,14 @@ func (s *stocktaking) older(ctx context.Context, id string, only bool) error {
 	document, version, err := s.head.Inventory(ctx, id, s.at)
 	if err != nil {
 		return err
+	}
+	if s.json && len(s.names) != 1 {
+		s.printed = append(s.printed, struct {
+			Node     string          `json:"node"`
+			Version  int             `json:"version"`
+			Document json.RawMessage `json:"document"`
+		}{id, version, document})
+		return nil
 	}
 	if s.json {
 		var b bytes.Buffer
@@ -154,6 +164,13 @@ func (s *stocktaking) history(ctx context.Context, id string, only bool) error {
 	list, err := s.head.History(ctx, id)
 	if err != nil {
 		return err
+	}
+	if s.json && len(s.names) != 1 {
+		s.printed = append(s.printed, struct {
+			Node    string         `json:"node"`
+			History []client.Entry `json:"history"`
+		}{id, list})
+		return nil
 	}
 	if s.json {
 		return s.print(list)

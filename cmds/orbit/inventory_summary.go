@@ -11,6 +11,7 @@ import (
 	"github.com/orbit-pxe/orbit/pkg/hardware"
 	"github.com/orbit-pxe/orbit/pkg/hardware/report"
 	"github.com/orbit-pxe/orbit/pkg/head/client"
+	inventories "github.com/orbit-pxe/orbit/pkg/head/hardware"
 	"github.com/orbit-pxe/orbit/pkg/units"
 )
 
@@ -21,8 +22,8 @@ func (s *stocktaking) summary(list []client.Machine, now time.Time) error {
 		d, state := &hardware.Document{}, "no inventory has come yet"
 		if m.Version > 0 {
 			var err error
-			if d, err = typed(m.Document); err != nil {
-				return fmt.Errorf("%s: %w", m.Node, err)
+			if d, err = typed(m.Document); err != nil { // the others can be read all the same
+				d, m.Warnings = &hardware.Document{}, append(m.Warnings, inventories.Warning{Section: "inventory", Text: err.Error()})
 			}
 			state = attention(m.Held, m.Warnings)
 		}

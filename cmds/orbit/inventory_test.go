@@ -104,6 +104,9 @@ func TestInventory(t *testing.T) {
 
 		{"", 0, []string{"NODE ", " MACHINE ", " MEMORY ", nodeA, " rack1-1 ", "Dell Inc. PowerEdge R640", "192 GiB", "2.2 TiB sas, 1.7 TiB nvme", " ago ", "B5RNN2X", "Intel Xeon Gold 6230", "2 x i40e", "USRP B200, USRP X300",
 			nodeB, "Acme Anvil", "1.0 GiB", "held: its hardware", nodeC, "no inventory has come yet"}, ""},
+		{"all", 0, []string{nodeA, nodeB, nodeC}, "Processors"},
+		{"all " + nodeA, 2, []string{"not several of them"}, ""},
+		{nodeC + " --json", 1, []string{"no inventory of " + nodeC + " has come yet"}, "["},
 		{"--all", 0, []string{nodeA, nodeB, nodeC}, ""},
 		{nodeA + " " + nodeB, 0, []string{nodeA, nodeB}, nodeC},
 		{"--select disks[size>=1TB&&!rotational]", 0, []string{nodeA}, nodeB},
@@ -219,5 +222,39 @@ func TestInventoryCSV(t *testing.T) {
 	}
 	if _, errs, got := take(t, url, "--csv", "disk.size"); got != 1 || !strings.Contains(errs, "there is no disk here") {
 		t.Errorf("code %d, %s", got, errs)
+	}
+}
+
+// JSON of several nodes is one list that tells which they are.
+func TestInventoryJSONOfSeveral(t *testing.T) {
+	url := stockedHead(t)
+	for _, args := range []string{"--history", "--at 1"} {
+		out, errs, got := take(t, url, append(strings.Fields(args), nodeA, nodeB, "--json")...)
+		var list []struct {
+			Node     string
+			History  []client.Entry
+			Document map[string]any
+		}
+		if err := json.Unmarshal([]byte(out), &list); err != nil || got != 0 || len(list) != 2 || list[1].Node != nodeB || len(list[1].History) != 2 && list[1].Document["id"] != "S2" {
+			t.Errorf("%s: %v, code %d\n%s%s", args, err, got, out, errs)
+		}
+	}
+}
+
+// A node that says odd things spoils the list of no other.
+func TestInventoryOfLiars(t *testing.T) {
+	url := stockedHead(t)
+	for _, text := range []string{`"disks":7,"system":{"product":"Anvil"}`, `"readings":{"time":"soon"}`} {
+		resp, err := http.Post(url+"/v1/nodes/"+nodeC+"/inventory", "application/json", strings.NewReader(`{"schema":"orbit-inventory/1",`+text+`}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		if resp.StatusCode != http.StatusNoContent {
+			t.Fatal(resp.Status)
+		}
+		if out, errs, got := take(t, url); got != 0 || !strings.Contains(out, nodeC) || !strings.Contains(out, "PowerEdge R640") {
+			t.Errorf("%s: code %d\n%s%s", text, got, out, errs)
+		}
 	}
 }
