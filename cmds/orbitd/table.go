@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/orbit-pxe/orbit/pkg/api"
+	"github.com/orbit-pxe/orbit/pkg/hardware/report"
 	"github.com/orbit-pxe/orbit/pkg/head/node"
 	"github.com/orbit-pxe/orbit/pkg/units"
 )
@@ -26,8 +27,12 @@ func table(w io.Writer, list []api.Node, now time.Time) error {
 		if h == nil {
 			h = &api.Hello{}
 		}
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", n.ID, dash(h.Address), dash(machine(h)), dash(disks(h.Disks)),
-			dash(jobWords(n.Job)), dash(stateWords(n)), dash(last(n)), seen(n.Seen, now))
+		row := []string{n.ID, dash(h.Address), dash(machine(h)), dash(disks(h.Disks)),
+			dash(jobWords(n.Job)), dash(stateWords(n)), dash(last(n)), seen(n.Seen, now)}
+		for i, cell := range row {
+			row[i] = report.Clean(cell) // nodes say what they like
+		}
+		fmt.Fprintln(t, strings.Join(row, "\t"))
 	}
 	return t.Flush()
 }

@@ -17,7 +17,7 @@ func TestTable(t *testing.T) {
 		{ID: mac1, Seen: now.Add(-3 * time.Second), State: api.Running, Job: &api.Job{Kind: api.Image, Image: "/images/debian.zst"},
 			Hello:  &api.Hello{Address: "10.0.0.2", Product: "QEMU Standard  PC", Firmware: "uefi", Disks: []api.Disk{{Path: "/dev/vda", Size: 4 << 30}, {Path: "/dev/nvme0n1", Size: 1 << 20}}},
 			Events: []api.Event{{Step: api.Write, State: api.Progress, Bytes: 1, Total: 4}, {Step: api.Write, State: api.Note}}},
-		{ID: mac2, State: api.Broken, Job: &api.Job{Kind: api.Save, Image: "http://h/images/x.zst"}, Console: "no disk\nmatches"},
+		{ID: mac2, State: api.Broken, Job: &api.Job{Kind: api.Save, Image: "http://h/images/x.zst"}, Console: "no disk\nmatches\x1b[2J"},
 		{ID: "52:54:00:00:00:03"},
 		{ID: "52:54:00:00:00:04", State: api.Running, Job: &api.Job{Kind: api.Image, Image: "http://h/images/x.ndz"}, Events: []api.Event{
 			{Step: api.Fetch, State: api.Note, Warn: true, Message: "multicast does not arrive (no answer within 5s): going by HTTP"}, {Step: api.Write, State: api.Started}}},
@@ -29,7 +29,7 @@ func TestTable(t *testing.T) {
 	}
 	want := `NODE               ADDRESS   MACHINE                 DISKS                         JOB               STATE    LAST             SEEN
 52:54:00:00:00:01  10.0.0.2  QEMU Standard PC uefi   vda:4.0GiB nvme0n1:1.0MiB     image debian.zst  running  write 25%        3s ago
-52:54:00:00:00:02  -         -                       -                             save x.zst        failed   no disk matches  never
+52:54:00:00:00:02  -         -                       -                             save x.zst        failed   no disk matches?[2J  never
 52:54:00:00:00:03  -         -                       -                             -                 -        -                never
 52:54:00:00:00:04  -  -  -  image x.ndz  running  write start (multicast does not arrive)  never
 52:54:00:00:00:05  -  -  -  boot  held  its hardware is not what was accepted: memory.modules[A1]: gone  never
