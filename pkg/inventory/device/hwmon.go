@@ -85,6 +85,9 @@ func monitor(h sysfs.Host, id, dir, path string, all []channel) chip {
 		return s
 	}
 	c.value = func(i int) *hardware.SensorReadings {
+		if start[i].Chip == "drivetemp" {
+			return nil // it would ask a disk that may sleep: those that are awake tell it among the disks
+		}
 		n, ok := h.Int(dir + all[i].input)
 		if !ok {
 			return nil

@@ -48,6 +48,7 @@ const chips = `
 +name = drivetemp
 +temp1_input = broken
 +temp1_max = 55000
++temp2_input = 34000
 /sys/devices/platform/nct6775.656/hwmon/hwmon5
 +device -> /sys/devices/platform/nct6775.656
 +name = nct6779
@@ -134,6 +135,7 @@ func sensors() []hardware.Sensor {
 		{ID: "coretemp coretemp.0 temp1", Chip: "coretemp", Kind: "temperature", Name: "Package id 0", Max: ptr(82.0), Crit: ptr(92.0), Readings: reading(41)},
 		{ID: "coretemp coretemp.0 temp10", Chip: "coretemp", Kind: "temperature", Name: "Core 8", Readings: alarm(39.5)},
 		{ID: "drivetemp 0000:00:1f.2 ata 2 temp1", Chip: "drivetemp", Kind: "temperature", Max: ptr(55.0)},
+		{ID: "drivetemp 0000:00:1f.2 ata 2 temp2", Chip: "drivetemp", Kind: "temperature"}, // nobody wakes the disk
 		{ID: "lm90 0000:00:1f.4 i2c 4c temp1", Chip: "lm90", Kind: "temperature", Readings: reading(31)},
 		{ID: "lm90 0000:00:1f.4 i2c 4c temp1 #2", Chip: "lm90", Kind: "temperature", Readings: reading(32)},
 		{ID: "nct6779 nct6775.656 curr1", Chip: "nct6779", Kind: "current", Readings: reading(2.5)},
