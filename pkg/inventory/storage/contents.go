@@ -24,6 +24,10 @@ func (c contents) put(d *hardware.Disk) {
 	d.Table, d.TableID, d.Filesystem, d.Partitions = c.table, c.id, c.filesystem, c.partitions
 }
 
+// mostPartitions is what Linux has of one disk (DISK_MAX_PARTS). A table may list
+// 32768, which would fill a small node's memory and more than a head takes.
+const mostPartitions = 256
+
 // readTable reads the partition table of a disk. With an error the partitions
 // are those that the kernel knows.
 func readTable(r io.ReaderAt, d hardware.Disk) (contents, error) {
@@ -41,6 +45,10 @@ func readTable(r io.ReaderAt, d hardware.Disk) (contents, error) {
 		return contents{}, nil
 	}
 	c := contents{table: string(t.Scheme), id: clean(strings.ToLower(t.ID))}
+	if n := len(t.Partitions); n > mostPartitions {
+		t.Partitions = t.Partitions[:mostPartitions]
+		err = fmt.Errorf("read partition table: the first %d of %d partitions are listed", mostPartitions, n)
+	}
 	for _, p := range t.Partitions {
 		part := hardware.Partition{
 			ID: strconv.Itoa(p.Number), Start: p.Start, Size: p.Size,
@@ -53,7 +61,7 @@ func readTable(r io.ReaderAt, d hardware.Disk) (contents, error) {
 		}
 		c.partitions = append(c.partitions, part)
 	}
-	return c, nil
+	return c, err
 }
 
 // recognise adds what lies on the partitions, or on the whole disk, to a copy

@@ -204,3 +204,35 @@ func TestThisMachine(t *testing.T) {
 		t.Logf("%s", b)
 	}
 }
+
+// TestManyPartitions has a table with more than Linux takes.
+func TestManyPartitions(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "disk")
+	if err := os.WriteFile(name, nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Truncate(name, 4*mib); err != nil {
+		t.Fatal(err)
+	}
+	var script strings.Builder
+	script.WriteString("label: gpt\ntable-length: 1024\ngrain: 512\n")
+	for i := range 300 {
+		fmt.Fprintf(&script, "start=%d,size=1\n", 2048+i)
+	}
+	c := exec.Command("sfdisk", "-q", name)
+	c.Stdin = strings.NewReader(script.String())
+	if out, err := c.CombinedOutput(); errors.Is(err, exec.ErrNotFound) {
+		t.Skip("sfdisk is not installed")
+	} else if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	f, err := os.Open(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	got, err := readTable(f, hardware.Disk{Size: 4 * mib, Sector: 512})
+	if err == nil || !strings.Contains(err.Error(), "the first 256 of 300 partitions") || got.table != "gpt" || len(got.partitions) != 256 {
+		t.Errorf("%s with %d partitions, %v", got.table, len(got.partitions), err)
+	}
+}
