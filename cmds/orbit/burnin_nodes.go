@@ -164,7 +164,7 @@ func (t *trial) follow(ctx context.Context, c client.Client, on []*tried) error 
 			if on[i].see(ctx, c, n); on[i].ended() {
 				left--
 				if !t.json {
-					fmt.Fprintf(t.stdout, "%s %s\n", n.ID, on[i].words())
+					fmt.Fprintf(t.stdout, "%s %s\n", n.ID, clean(on[i].words()))
 				}
 			}
 		}
@@ -252,7 +252,7 @@ func (t *trial) table(on []*tried) error {
 	fmt.Fprintln(w, "\nNODE\tTEST\tRESULT\tDONE\tRATE")
 	for _, x := range on {
 		if x.Burnin == nil {
-			fmt.Fprintf(w, "%s\t-\t%s\n", x.Node, strings.Join(strings.Fields(x.words()), " "))
+			fmt.Fprintf(w, "%s\t-\t%s\n", x.Node, clean(strings.Join(strings.Fields(x.words()), " ")))
 			continue
 		}
 		for _, r := range x.Burnin.Tests {

@@ -30,8 +30,12 @@ type Names struct {
 	modules map[string]string // by alias; "" where there is none
 }
 
-// maxAliases is how many devices without drivers are remembered.
-const maxAliases = 10_000
+// maxAliases is how many devices without drivers are remembered, and mostWanted
+// how many of one machine are looked for.
+const (
+	maxAliases = 10_000
+	mostWanted = 1000
+)
 
 // SystemNames are those of the lists and modules of this system.
 func SystemNames(log *slog.Logger) *Names {
@@ -106,6 +110,9 @@ func (n *Names) drivers(document map[string]any) {
 	collect := func(alias string, o map[string]any) {
 		if alias != "" && o["driver"] == nil && o["module"] == nil {
 			before := wanted[alias]
+			if before == nil && len(wanted) == mostWanted {
+				return
+			}
 			wanted[alias] = func(module string) {
 				o["module"] = module
 				if before != nil {

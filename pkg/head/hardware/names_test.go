@@ -3,9 +3,11 @@ package hardware
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -175,4 +177,37 @@ func TestWarnings(t *testing.T) {
 	if got := Warnings(d); len(got) != 2 || got[0].String() != "memory: since boot 0 errors corrected, 1 not" || got[1].String() != "burnin: failed" {
 		t.Errorf("of all memory: %v", got)
 	}
+}
+
+// A node that makes devices up costs the others nothing.
+func TestManyDevicesWithoutDrivers(t *testing.T) {
+	dir := t.TempDir()
+	write(t, "alias pci:v00008086d*sv*sd*bc*sc*i* igb\n", dir, "1", "modules.alias")
+	names := &Names{Modules: dir}
+	d := machine("b1")
+	for i := range 2 * mostWanted {
+		d.PCI = append(d.PCI, hardware.PCI{ID: strconv.Itoa(i), Class: "020000", Vendor: "8086", Device: fmt.Sprintf("%04x", i)})
+	}
+	found := 0
+	for _, p := range Typed(names.Add(tree(t, d), noon)).PCI {
+		if p.Module == "igb" {
+			found++
+		}
+	}
+	if found != mostWanted || len(names.modules) != mostWanted {
+		t.Errorf("%d devices have modules, %d are remembered, want %d", found, len(names.modules), mostWanted)
+	}
+}
+
+func tree(t *testing.T, d hardware.Document) map[string]any {
+	t.Helper()
+	text, err := json.Marshal(d)
+	if err != nil {
+		t.Fatal(err)
+	}
+	document, err := read(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return document
 }

@@ -134,10 +134,18 @@ func writeCSV(w http.ResponseWriter, columns []query.Column, found []selection) 
 	out.Flush() // who has gone misses nothing
 }
 
-// cell keeps spreadsheets from taking what a node says for a formula.
+// cell keeps spreadsheets from taking what a node says for a formula. To some a
+// semicolon begins the next cell.
 func cell(text string) string {
-	if text != "" && strings.ContainsRune("=+-@\t\r", rune(text[0])) && strings.Trim(text, "-.0123456789") != "" {
-		return "'" + text
+	parts := strings.Split(text, ";")
+	for i, part := range parts {
+		rest := part
+		if i == 0 {
+			rest = text
+		}
+		if part != "" && strings.ContainsRune("=+-@\t\r\n", rune(part[0])) && strings.Trim(rest, "-.0123456789") != "" {
+			parts[i] = "'" + part
+		}
 	}
-	return text
+	return strings.Join(parts, ";")
 }

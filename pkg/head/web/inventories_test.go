@@ -168,3 +168,11 @@ func TestFind(t *testing.T) {
 		}
 	}
 }
+
+func TestCell(t *testing.T) {
+	for text, want := range map[string]string{"": "", "a=b": "a=b", "=a": "'=a", "-5.2": "-5.2", "-5;=cmd|x;2": "'-5;'=cmd|x;2", "-1;-2": "'-1;-2", "a;": "a;", "\n=1": "'\n=1", "@x": "'@x"} {
+		if got := cell(text); got != want {
+			t.Errorf("%q: %q, want %q", text, got, want)
+		}
+	}
+}
