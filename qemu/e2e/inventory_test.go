@@ -120,7 +120,7 @@ func (l *lab) get(path string) ([]byte, error) {
 func TestInventory(t *testing.T) {
 	l := newLab(t, ethernet)
 	l.serve()
-	n := l.rich()
+	n, certificate := l.rich()
 	n.Direct = l.direct("orbit.head=" + l.head.URL + " BOOTIF=01-" + strings.ReplaceAll(mac, ":", "-")) // its other networks answer DHCP too
 	m := l.start(n)
 	wired := l.lldpd()
@@ -135,7 +135,7 @@ func TestInventory(t *testing.T) {
 	if t.Failed() {
 		t.Logf("%s", raw)
 	}
-	set(t, first)
+	set(t, first, certificate)
 	if wired {
 		l.neighbour()
 	}
@@ -148,7 +148,7 @@ func TestInventory(t *testing.T) {
 }
 
 // set compares with what rich has set.
-func set(t *testing.T, d hardware.Document) {
+func set(t *testing.T, d hardware.Document, certificate string) {
 	t.Helper()
 	is := func(what string, got, want any) {
 		t.Helper()
@@ -241,7 +241,7 @@ func set(t *testing.T, d hardware.Document) {
 		is("bmc", [...]any{b.Interface, b.Vendor, b.Product, b.Firmware, b.GUID}, [...]any{"kcs", 0x1234, 0x5678, "3.17", "a0b1c2d3-0102-0304-0506-0708090a0b0c"})
 	}
 	if tpm := d.TPM; tpm != nil {
-		is("tpm", [...]any{tpm.Version, tpm.Vendor}, [...]any{"2.0", "IBM"})
+		is("tpm", [...]any{tpm.Version, tpm.Vendor, tpm.EKCert}, [...]any{"2.0", "IBM", certificate})
 	} else if _, err := exec.LookPath("swtpm"); err == nil {
 		t.Error("no TPM")
 	}

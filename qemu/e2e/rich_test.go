@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
 	"os"
@@ -14,8 +15,8 @@ import (
 // rich is a machine with some of everything that QEMU can emulate, and whose
 // serial numbers, names and addresses are ours: two sockets with memory of their
 // own, three memory modules, disks on four buses, network cards of four models,
-// USB devices, a TPM, a management controller, a watchdog, serial ports.
-func (l *lab) rich() qemu.Node {
+// USB devices, a TPM whose certificate has the digest, a management controller, a watchdog, serial ports.
+func (l *lab) rich() (n qemu.Node, certificate string) {
 	l.Helper()
 	disk := func(name string, size int64) string {
 		path := filepath.Join(l.TempDir(), name)
@@ -23,7 +24,7 @@ func (l *lab) rich() qemu.Node {
 		l.check(os.Truncate(path, size))
 		return "file=" + path + ",format=raw,if=none,id=" + name
 	}
-	n := qemu.Node{Memory: 1024, CPUs: 2, NIC: "e1000e", Extra: []string{
+	n = qemu.Node{Memory: 1024, CPUs: 2, NIC: "e1000e", Extra: []string{
 		"-smp", "2,sockets=2,cores=1,threads=1",
 		"-object", "memory-backend-ram,id=ram0,size=640M", "-object", "memory-backend-ram,id=ram1,size=384M",
 		"-numa", "node,nodeid=0,memdev=ram0,cpus=0", "-numa", "node,nodeid=1,memdev=ram1,cpus=1",
@@ -66,8 +67,9 @@ func (l *lab) rich() qemu.Node {
 		l.check(os.WriteFile(path, m.smbios(uint16(0x1100+i)), 0o644))
 		n.Extra = append(n.Extra, "-smbios", "file="+path)
 	}
-	n.Extra = append(n.Extra, l.tpm()...)
-	return n
+	options, certificate := l.tpm()
+	n.Extra = append(n.Extra, options...)
+	return n, certificate
 }
 
 // module is a memory module that firmware tells of.
@@ -108,20 +110,25 @@ func (m module) smbios(handle uint16) []byte {
 	return append(b, 0)
 }
 
-// tpm starts a software TPM, which ends with the test.
-func (l *lab) tpm() []string {
+// tpm starts a software TPM, which ends with the test, and tells the digest of
+// the certificate that it has, "" for none.
+func (l *lab) tpm() (options []string, certificate string) {
 	l.Helper()
 	path, err := exec.LookPath("swtpm")
 	if err != nil {
 		l.Log("no TPM in this machine: no swtpm here (packages swtpm and swtpm-tools)")
-		return nil
+		return nil, ""
 	}
 	state, err := os.MkdirTemp("", "tpm") // a socket's path must be short
 	l.check(err)
 	l.Cleanup(func() { os.RemoveAll(state) })
-	setup := exec.Command("swtpm_setup", "--tpm2", "--tpmstate", state, "--create-ek-cert", "--overwrite")
+	setup := exec.Command("swtpm_setup", "--tpm2", "--tpmstate", state, "--create-ek-cert", "--write-ek-cert-files", state, "--overwrite")
 	if out, err := setup.CombinedOutput(); err != nil {
 		l.Logf("a TPM without a certificate: swtpm_setup: %v\n%s", err, out)
+	} else {
+		b, err := os.ReadFile(filepath.Join(state, "ek-rsa2048.crt"))
+		l.check(err)
+		certificate = fmt.Sprintf("%x", sha256.Sum256(b))
 	}
 	socket := filepath.Join(state, "sock")
 	tpm := exec.Command(path, "socket", "--tpm2", "--tpmstate", "dir="+state, "--ctrl", "type=unixio,path="+socket)
@@ -130,5 +137,6 @@ func (l *lab) tpm() []string {
 	l.check(tpm.Start())
 	l.Cleanup(func() { tpm.Process.Kill(); tpm.Wait() })
 	l.appears(socket)
-	return []string{"-chardev", "socket,id=tpmsock,path=" + socket, "-tpmdev", "emulator,id=tpm0,chardev=tpmsock", "-device", "tpm-tis,tpmdev=tpm0"}
+	options = []string{"-chardev", "socket,id=tpmsock,path=" + socket, "-tpmdev", "emulator,id=tpm0,chardev=tpmsock", "-device", "tpm-tis,tpmdev=tpm0"}
+	return options, certificate
 }

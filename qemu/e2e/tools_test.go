@@ -102,7 +102,7 @@ func TestInventoryAgainstOthers(t *testing.T) {
 	dir := l.TempDir()
 	tools, results := filepath.Join(dir, "tools"), filepath.Join(dir, "results")
 	l.toolbox(tools)
-	n := l.rich()
+	n, _ := l.rich()
 	n.Disks = []qemu.Disk{l.debian(qemu.Virtio), {Bus: qemu.Virtio, Path: tools, Serial: "TOOLS"}, {Bus: qemu.Virtio, Path: results, Size: 32 << 20, Serial: "RESULTS"}}
 	n.First = qemu.Disk0
 	m := l.start(n)
