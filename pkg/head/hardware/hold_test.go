@@ -339,6 +339,9 @@ func TestHoldsNobodyForThat(t *testing.T) {
 			d.Watchdogs = []hardware.Watchdog{{ID: "iTCO_wdt"}}
 			d.SerialPorts = []hardware.SerialPort{{ID: "ttyS1"}}
 		}}},
+		"a BMC that is slow": {change: []func(*hardware.Document){first, func(d *hardware.Document) {
+			d.BMC, d.Errors = nil, []hardware.Problem{{ID: "bmc", Error: "ask the BMC for its LAN channel: gave up after 1s"}}
+		}}},
 		"virtual media of the BMC": {change: []func(*hardware.Document){first, func(d *hardware.Document) {
 			d.Disks = append(d.Disks, hardware.Disk{ID: "usb-1", Bus: "usb", Size: 1 << 20})
 			d.NICs = append(d.NICs, hardware.NIC{ID: "usb-2", Bus: "usb"})

@@ -27,9 +27,10 @@ func DefaultIgnore() []Pattern {
 
 // DefaultReport are the fields for which nobody wants to get up at night: what
 // kernels and microcode packages change, what is plugged in outside or stands
-// elsewhere in the network, which cable it is and where that goes.
+// elsewhere in the network, which cable it is and where that goes; and BMCs, of
+// which a few do not answer in time at each power-on.
 func DefaultReport() []Pattern {
-	return patterns("*.driver", "pci.module", "usb", "sdrs", "sensors", "watchdogs", "serial_ports", "gpus.memory",
+	return patterns("*.driver", "pci.module", "usb", "bmc", "sdrs", "sensors", "watchdogs", "serial_ports", "gpus.memory",
 		"cpus.microcode", "nics.neighbour", "nics.media", "nics.max_speed", "disks.security", "disks.link", "burnin")
 }
 
