@@ -5,6 +5,8 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/orbit-pxe/orbit/pkg/api"
@@ -21,6 +23,9 @@ func (r *Registry) Assign(id string, job api.Job, now time.Time) (api.Node, erro
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	n := r.need(id)
+	if n == nil {
+		return api.Node{}, fmt.Errorf("assign job to %s: %w", id, ErrFull)
+	}
 	n.Job, n.State, n.Starts, n.Events, n.Console, n.Held = &job, api.Assigned, 0, nil, "", ""
 	if err := r.save(n); err != nil {
 		return api.Node{}, fmt.Errorf("assign job to %s: %w", id, err)
@@ -48,6 +53,11 @@ func (r *Registry) Hello(id string, h api.Hello, now time.Time) *api.Job {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	n := r.need(id)
+	if n == nil {
+		r.log.Warn("node not known, and not recorded", "node", id, "address", h.Address, "error", ErrFull)
+		return nil
+	}
+	clip(&h)
 	n.Hello, n.Up = &h, now.UTC()
 	r.log.Info("node is up", "node", n.ID, "address", h.Address, "product", h.Product, "firmware", h.Firmware,
 		"disks", len(h.Disks), "uptime", milli(h.Uptime))
@@ -56,17 +66,45 @@ func (r *Registry) Hello(id string, h api.Hello, now time.Time) *api.Job {
 	return job
 }
 
+// Bounds of what is kept of a hello: more than any machine has.
+const (
+	maxMACs  = 256
+	maxDisks = 1024
+	maxText  = 256 // bytes
+)
+
+// clip leaves what a record has room for.
+func clip(h *api.Hello) {
+	h.MACs, h.Disks = slices.Clone(h.MACs[:min(len(h.MACs), maxMACs)]), slices.Clone(h.Disks[:min(len(h.Disks), maxDisks)])
+	texts := []*string{&h.MAC, &h.Address, &h.UUID, &h.Serial, &h.Product, &h.Firmware, &h.Version, &h.Boot}
+	for i := range h.MACs {
+		texts = append(texts, &h.MACs[i])
+	}
+	for i := range h.Disks {
+		d := &h.Disks[i]
+		texts = append(texts, &d.Path, &d.Bus, &d.Model, &d.Serial, &d.WWN)
+	}
+	for _, t := range texts {
+		if len(*t) > maxText {
+			*t = strings.Clone(strings.ToValidUTF8((*t)[:maxText], ""))
+		}
+	}
+}
+
 // Next hands out a node's job, waiting up to wait for one to be assigned.
 func (r *Registry) Next(ctx context.Context, id string, wait time.Duration) *api.Job {
 	timer := time.NewTimer(wait)
 	defer timer.Stop()
 	for {
 		r.mu.Lock()
-		n := r.need(id)
-		job, waiting := r.handOut(n), n.waiting
-		n.Seen = time.Now().UTC()
-		if job != nil {
-			r.keep(n, n.Seen)
+		var job *api.Job
+		var waiting chan struct{} // nil where there is nothing to wait for but the time
+		if n := r.need(id); n != nil {
+			job, waiting = r.handOut(n), n.waiting
+			n.Seen = time.Now().UTC()
+			if job != nil {
+				r.keep(n, n.Seen)
+			}
 		}
 		r.mu.Unlock()
 		if job != nil {

@@ -27,6 +27,7 @@ type Registry struct {
 	log   *slog.Logger
 	gate  Gate          // nil: every job is handed out
 	wake  chan struct{} // tells Run that some record is dirty
+	most  int           // nodes
 	mu    sync.Mutex
 	nodes map[string]*record
 }
@@ -43,6 +44,12 @@ type record struct {
 
 // ErrUnknown says that the head has never heard of a node.
 var ErrUnknown = errors.New("no such node (orbitd nodes lists those that reported)")
+
+// ErrFull says that there are as many nodes as a head keeps records of.
+var ErrFull = fmt.Errorf("the head has records of %d nodes already (move those of nodes that are gone out of its state/nodes, and start it again)", maxNodes)
+
+// maxNodes bounds how many names somebody on the network can make up.
+const maxNodes = 10_000
 
 // ErrStale says that a report is about another job than the node has now.
 var ErrStale = errors.New("the node has another job by now")
@@ -70,7 +77,7 @@ func Open(dir string, log *slog.Logger) (*Registry, error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, fmt.Errorf("open node records: %w", err)
 	}
-	r := &Registry{dir: dir, log: log, wake: make(chan struct{}, 1), nodes: map[string]*record{}}
+	r := &Registry{dir: dir, log: log, wake: make(chan struct{}, 1), most: maxNodes, nodes: map[string]*record{}}
 	paths, err := filepath.Glob(filepath.Join(dir, "*.json"))
 	if err != nil {
 		return nil, err
@@ -146,10 +153,10 @@ func (r *Registry) At(address string) string {
 	return last.ID
 }
 
-// need is find that makes a record where there is none.
+// need is find that makes a record where there is none, nil if there are enough.
 func (r *Registry) need(id string) *record {
 	n := r.find(id)
-	if n == nil {
+	if n == nil && len(r.nodes) < r.most {
 		n = newRecord(id)
 		r.nodes[id] = n
 	}

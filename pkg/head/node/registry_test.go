@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -293,5 +294,38 @@ func TestAt(t *testing.T) {
 	}
 	if got := r.At("10.0.0.3"); got != "" {
 		t.Errorf("at another address: %q", got)
+	}
+}
+
+// Whoever makes names up fills neither memory nor disk, and nodes that are known
+// go on.
+func TestMadeUpNodesAreBounded(t *testing.T) {
+	dir := t.TempDir()
+	r := open(t, dir)
+	r.most = 3
+	r.Hello(id, api.Hello{}, noon)
+	for i := range 20 {
+		other := fmt.Sprintf("52:54:00:00:01:%02x", i)
+		r.Hello(other, api.Hello{}, noon)
+		if job := r.Next(t.Context(), other, 0); job != nil {
+			t.Errorf("job of %s: %+v", other, job)
+		}
+	}
+	if n := len(r.List()); n != 3 {
+		t.Errorf("%d records", n)
+	}
+	if files, err := os.ReadDir(dir); err != nil || len(files) != 3 {
+		t.Errorf("%d files, %v", len(files), err)
+	}
+	if _, err := r.Assign("52:54:00:00:02:00", image, noon); !errors.Is(err, ErrFull) {
+		t.Errorf("assign: %v", err)
+	}
+	must(r.Assign(id, image, noon))(t)
+	long := strings.Repeat("x", 1<<20)
+	if job := r.Hello(id, api.Hello{Product: long, MACs: slices.Repeat([]string{long}, 300), Disks: []api.Disk{{Model: long}}}, noon); job == nil {
+		t.Error("no job for a node that is known")
+	}
+	if st, err := os.Stat(filepath.Join(dir, id+".json")); err != nil || st.Size() > 128<<10 {
+		t.Errorf("record: %+v, %v", st, err)
 	}
 }

@@ -131,7 +131,7 @@ func refuse(w http.ResponseWriter, err error) {
 	case errors.As(err, &name), errors.As(err, &digest), errors.As(err, &length),
 		errors.Is(err, images.ErrComplete), errors.Is(err, errRequest), errors.As(err, &bad), errors.As(err, &syntax):
 		status = http.StatusBadRequest
-	case errors.As(err, &space), errors.Is(err, inventories.ErrFull):
+	case errors.As(err, &space), errors.Is(err, inventories.ErrFull), errors.Is(err, node.ErrFull):
 		status = http.StatusInsufficientStorage
 	case errors.As(err, &reject), errors.As(err, &size):
 		status = http.StatusUnprocessableEntity
