@@ -49,17 +49,54 @@ func (a *agent) child(ctx context.Context, name string, args ...string) error {
 	var words lastWords
 	var readers sync.WaitGroup
 	readers.Go(func() { words.read(stderr, func(line string) { a.say("%s", line) }) })
-	failure := a.follow1(stdout)
-	readers.Wait()
-	return a.verdict(ctx, name, cmd.Wait(), failure, words.last)
+	receipt := make(chan string, 1)
+	ended := make(chan end, 1)
+	go func() {
+		failure := a.follow1(stdout, receipt)
+		readers.Wait()
+		ended <- end{failure, cmd.Wait()}
+	}()
+	if name == "orbit" { // burnin, which may leave threads that wait for a dead disk
+		select {
+		case e := <-ended:
+			return a.verdict(ctx, name, e.err, e.failure, words.last)
+		case failure := <-receipt:
+			select {
+			case e := <-ended:
+				return a.verdict(ctx, name, e.err, e.failure, words.last)
+			case <-time.After(parting):
+			}
+			cmd.Process.Kill() // should it not be a driver
+			a.say("%s has told all, but does not end: a driver hangs (reboot before anything else is done with the disks)", name)
+			if failure == "" {
+				return nil
+			}
+			return fmt.Errorf("%s: %s", name, failure)
+		}
+	}
+	e := <-ended
+	return a.verdict(ctx, name, e.err, e.failure, words.last)
+}
+
+// parting is how long a burn-in that has given its receipt may take to end.
+const parting = 5 * time.Second
+
+// end is that of a program: what its last failed step said, and how it ended.
+type end struct {
+	failure string
+	err     error
 }
 
 // follow1 reads events, and shows what is not an event as it is. It returns
-// the message of the last failed step.
-func (a *agent) follow1(r io.Reader) (failure string) {
+// the message of the last failed step, which it also sends when a receipt comes.
+func (a *agent) follow1(r io.Reader, receipt chan<- string) (failure string) {
 	eachLine(r, func(line string) {
 		var e api.Event
 		if strings.HasPrefix(line, `{"receipt":`) {
+			select {
+			case receipt <- failure:
+			default: // one is enough
+			}
 			return // the events have told it
 		}
 		if json.Unmarshal([]byte(line), &e) != nil || e.Step == "" {

@@ -49,3 +49,27 @@ func TestDescribeFaults(t *testing.T) {
 		t.Error("a program that says nothing described the machine")
 	}
 }
+
+// A burn-in that has told all, but does not end, for a disk of it hangs, is over.
+func TestBurninHanging(t *testing.T) {
+	dir := t.TempDir()
+	script := `#!/bin/sh
+echo '{"step":"disk","state":"failed","message":"disk X: it does not answer"}'
+echo '{"receipt":{"passed":false}}'
+exec sleep 60
+`
+	if err := os.WriteFile(filepath.Join(dir, "orbit"), []byte(script), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("PATH", dir+":"+os.Getenv("PATH"))
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	console := &screen{more: make(chan struct{})}
+	err := newAgent(Config{Out: console}).child(ctx, "orbit", "burnin")
+	if err == nil || err.Error() != "orbit: disk X: it does not answer" || ctx.Err() != nil {
+		t.Errorf("%v, %v", err, ctx.Err())
+	}
+	if said, _, all := console.find("does not end: a driver hangs"); !said {
+		t.Errorf("the console does not say it:\n%s", all)
+	}
+}
