@@ -125,7 +125,7 @@ func nodes(ctx context.Context, stdout, stderr io.Writer, args []string) error {
 			ids, err = chosen(ctx, c, *expression)
 			all = slices.DeleteFunc(all, func(n api.Node) bool { return !slices.Contains(ids, n.ID) })
 		}
-		return all, func() error { return table(stdout, all, time.Now()) }, err
+		return all, func() error { return table(stdout, all, time.Now(), width(stdout)) }, err
 	})
 }
 

@@ -3,10 +3,13 @@ package main
 import (
 	"fmt"
 	"io"
+	"os"
 	"path"
 	"strings"
 	"text/tabwriter"
 	"time"
+
+	"golang.org/x/term"
 
 	"github.com/orbit-pxe/orbit/pkg/api"
 	"github.com/orbit-pxe/orbit/pkg/hardware/report"
@@ -14,11 +17,35 @@ import (
 	"github.com/orbit-pxe/orbit/pkg/units"
 )
 
-// table prints one line per node.
-func table(w io.Writer, list []api.Node, now time.Time) error {
+// width is that of the terminal, 0 where there is none.
+func width(w io.Writer) int {
+	f, ok := w.(*os.File)
+	if !ok || !term.IsTerminal(int(f.Fd())) {
+		return 0
+	}
+	if n, _, err := term.GetSize(int(f.Fd())); err == nil && n > 0 {
+		return n
+	}
+	return 80
+}
+
+// table prints one line per node, on a terminal as wide as that: what has no room
+// stands below.
+func table(w io.Writer, list []api.Node, now time.Time, width int) error {
 	if len(list) == 0 {
 		_, err := fmt.Fprintln(w, "no node has reported yet")
 		return err
+	}
+	if width > 0 {
+		var rows [][]string
+		for _, n := range list {
+			h := n.Hello
+			if h == nil {
+				h = &api.Hello{}
+			}
+			rows = append(rows, []string{n.ID, h.Address, jobWords(n.Job), stateWords(n), seen(n.Seen, now), machine(h), disks(h.Disks), last(n)})
+		}
+		return report.Table(w, "NODE ADDRESS JOB STATE SEEN ?~MACHINE ?~DISKS LAST", rows, report.Options{Width: width})
 	}
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(t, "NODE\tADDRESS\tMACHINE\tDISKS\tJOB\tSTATE\tLAST\tSEEN")

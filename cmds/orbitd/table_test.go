@@ -24,7 +24,7 @@ func TestTable(t *testing.T) {
 		{ID: "52:54:00:00:00:05", State: api.Assigned, Job: &api.Job{Kind: api.Boot}, Console: "no disk", Held: "its hardware is not what was accepted: memory.modules[A1]: gone"},
 	}
 	var out strings.Builder
-	if err := table(&out, list, now); err != nil {
+	if err := table(&out, list, now, 0); err != nil {
 		t.Fatal(err)
 	}
 	want := `NODE               ADDRESS   MACHINE                 DISKS                         JOB               STATE    LAST             SEEN
@@ -43,6 +43,22 @@ func TestTable(t *testing.T) {
 	}
 	if diff := cmp.Diff(squeeze(want), squeeze(out.String())); diff != "" {
 		t.Errorf("table (-want +got):\n%s", diff)
+	}
+
+	// A terminal is not as wide as that.
+	out.Reset()
+	if err := table(&out, list, now, 80); err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(out.String()) {
+		if len(strings.TrimSuffix(line, "\n")) > 80 {
+			t.Errorf("%d columns: %s", len(line), line)
+		}
+	}
+	for _, want := range []string{"running  3s ago\n      last write 25%\n", "last its hardware is not what was accepted: memory.modules[A1]: gone\n", "matches?[2J"} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("no %q in\n%s", want, out.String())
+		}
 	}
 }
 
