@@ -174,3 +174,13 @@ func loop(t *testing.T, size int64) string {
 	t.Cleanup(func() { exec.Command("losetup", "--detach", path).Run() })
 	return path
 }
+
+// What tries nothing has not passed: without disks there is no test of them alone.
+func TestNothingToTry(t *testing.T) {
+	o := Options{Tests: []string{api.DiskTest}, For: time.Second}
+	o.seams.list = none
+	var refused *RefusedError
+	if b, err := Run(t.Context(), o); !errors.As(err, &refused) || b != nil {
+		t.Errorf("%+v, %v", b, err)
+	}
+}

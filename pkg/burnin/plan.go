@@ -75,6 +75,9 @@ func newPlan(ctx context.Context, o *Options) (*Plan, error) {
 	if err := p.choose(ctx, all); err != nil {
 		return nil, err
 	}
+	if len(p.disks) == 0 && len(o.Tests) == 1 { // nothing tried is nothing passed
+		return nil, errors.New("there are no disks to try")
+	}
 	for i, t := range p.disks {
 		if err := p.open(t); err != nil {
 			p.disks = p.disks[:i]
