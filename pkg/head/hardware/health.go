@@ -107,7 +107,7 @@ func health(d hardware.Disk, r hardware.DiskReadings, warn warner) {
 	if r.Wear != nil && *r.Wear >= worn {
 		warn("disks", d.ID, "%d%% of its life is used", *r.Wear)
 	}
-	if r.Spare != nil && *r.Spare <= fewSpare {
+	if r.Spare != nil && *r.Spare <= fewSpare && (*r.Spare > 0 || r.Healthy == nil || !*r.Healthy) { // virtual ones count none
 		warn("disks", d.ID, "%d%% of its spare blocks are left", *r.Spare)
 	}
 	for _, c := range []struct {

@@ -326,6 +326,7 @@ func FuzzPut(f *testing.F) {
 func TestHoldsNobodyForThat(t *testing.T) {
 	updated := func(d *hardware.Document) { d.Readings.Version, d.Readings.Kernel = "2.0", "6.18" }
 	first := func(d *hardware.Document) {
+		d.CPUs[0].MaxMHz = 4000
 		d.NICs[0].Media, d.NICs[0].MaxSpeed = "da", 25000
 		d.SDRs = []hardware.SDR{{ID: "n1", Kind: "USRP N210", Bus: "network"}}
 	}
@@ -337,6 +338,7 @@ func TestHoldsNobodyForThat(t *testing.T) {
 		"a radio elsewhere is off": {change: []func(*hardware.Document){first, func(d *hardware.Document) { d.SDRs = nil }}},
 		"a watchdog's driver": {change: []func(*hardware.Document){first, updated, func(d *hardware.Document) {
 			d.Watchdogs = []hardware.Watchdog{{ID: "iTCO_wdt"}}
+			d.CPUs[0].MaxMHz = 3900
 			d.SerialPorts = []hardware.SerialPort{{ID: "ttyS1"}}
 		}}},
 		"a BMC that is slow": {change: []func(*hardware.Document){first, func(d *hardware.Document) {

@@ -211,3 +211,17 @@ func tree(t *testing.T, d hardware.Document) map[string]any {
 	}
 	return document
 }
+
+func TestSpareBlocks(t *testing.T) {
+	for _, test := range []struct {
+		spare   int
+		healthy *bool
+		warns   int
+	}{{0, ptr(true), 0}, {0, nil, 1}, {0, ptr(false), 2}, {10, ptr(true), 1}, {11, ptr(true), 0}} {
+		d := machine("b1")
+		d.Disks[0].Readings = &hardware.DiskReadings{Spare: &test.spare, Healthy: test.healthy}
+		if got := Warnings(d); len(got) != test.warns {
+			t.Errorf("%d%%: %v", test.spare, got)
+		}
+	}
+}

@@ -31,7 +31,7 @@ func DefaultIgnore() []Pattern {
 // which a few do not answer in time at each power-on.
 func DefaultReport() []Pattern {
 	return patterns("*.driver", "pci.module", "usb", "bmc", "sdrs", "sensors", "watchdogs", "serial_ports", "gpus.memory",
-		"cpus.microcode", "nics.neighbour", "nics.media", "nics.max_speed", "disks.security", "disks.link", "burnin")
+		"cpus.microcode", "cpus.max_mhz", "wireless.firmware", "nics.neighbour", "nics.media", "nics.max_speed", "disks.security", "disks.link", "burnin")
 }
 
 func patterns(sources ...string) (list []Pattern) {
