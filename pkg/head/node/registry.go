@@ -124,17 +124,19 @@ func (r *Registry) Get(id string) (api.Node, error) {
 	return api.Node{}, fmt.Errorf("node %s: %w", id, ErrUnknown)
 }
 
-// find looks a node up by its ID or by any other of its interfaces.
+// find looks a node up by its ID or by any other of its interfaces. An adapter
+// that was carried from one to another is where it was last.
 func (r *Registry) find(id string) *record {
 	if n := r.nodes[id]; n != nil {
 		return n
 	}
+	var last *record
 	for _, n := range r.nodes {
-		if n.Hello != nil && slices.Contains(n.Hello.MACs, id) {
-			return n
+		if n.Hello != nil && slices.Contains(n.Hello.MACs, id) && (last == nil || n.Up.After(last.Up)) {
+			last = n
 		}
 	}
-	return nil
+	return last
 }
 
 // At is the ID of the node that has an address, "" where none said that it has.

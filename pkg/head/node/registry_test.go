@@ -329,3 +329,20 @@ func TestMadeUpNodesAreBounded(t *testing.T) {
 		t.Errorf("record: %+v, %v", st, err)
 	}
 }
+
+func TestAdapterThatWasCarried(t *testing.T) {
+	r := open(t, t.TempDir())
+	const adapter, last = "52:54:00:00:0a:0a", "52:54:00:00:00:05"
+	for i, id := range []string{"52:54:00:00:00:02", last, "52:54:00:00:00:03", "52:54:00:00:00:04"} {
+		up := noon.Add(-time.Duration(i) * time.Minute)
+		if id == last {
+			up = noon.Add(time.Hour)
+		}
+		r.Hello(id, api.Hello{MACs: []string{id, adapter}}, up)
+	}
+	for range 20 {
+		if n := must(r.Get(adapter))(t); n.ID != last {
+			t.Fatalf("it is at %s, want %s", n.ID, last)
+		}
+	}
+}
