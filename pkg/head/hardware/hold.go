@@ -15,7 +15,7 @@ func (s *Store) judge(v *view) {
 	switch {
 	case !s.Policy.Hold || len(v.files) == 0:
 	case v.latest == nil:
-		v.differs = "its last inventory cannot be read at the head"
+		v.differs = "its last inventory cannot be read at the head (the next one that it sends can be accepted)"
 	case v.accepted == nil:
 		v.differs = "the inventory that was accepted cannot be read at the head any more; accept what it is now"
 	case v.accepted.Number != v.latest.Number:

@@ -185,14 +185,13 @@ func (p pages) fill(page *nodePage, n api.Node, now time.Time) error {
 	if p.Inventory == nil {
 		return errNoInventory
 	}
-	page.Accept = p.Inventory.Differs(n.ID) != ""
 	v, _, err := p.Inventory.Latest(n.ID)
 	if err != nil {
 		return err
 	}
 	d := inventories.Typed(p.subject(n))
 	page.Warnings = view.Warnings(inventories.Warnings(d))
-	page.Version = v.Number
+	page.Accept, page.Version = p.Inventory.Differs(n.ID) != "", v.Number
 	page.changes(v, now)
 	page.Facts, page.Sections = view.About(d), view.Sections(d)
 	list, err := p.versions(n.ID, pageVersions)

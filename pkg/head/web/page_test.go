@@ -92,7 +92,9 @@ func TestPages(t *testing.T) {
 	}
 	_, server = keeper(t, dir, true)
 	contains(t, server.URL+"/inventory", 200, "000002.json", "held")
-	contains(t, server.URL+"/inventory/"+mac, 200, "000002.json", "cannot be read at the head")
+	if body := contains(t, server.URL+"/inventory/"+mac, 200, "000002.json", "cannot be read at the head"); strings.Contains(body, "<button>") {
+		t.Error("a button for what cannot be accepted")
+	}
 	_, bare := head(t, t.TempDir())
 	if status, _, _ := call(t, "GET", bare.URL+"/inventory", ""); status != http.StatusOK {
 		t.Errorf("a head without inventories: %d", status)
