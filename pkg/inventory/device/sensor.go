@@ -101,6 +101,7 @@ func measure(ctx context.Context, chips []chip) {
 // read sends every sensor without readings first, and then with them: the facts
 // of a chip don't depend on whether it can measure today.
 func (c chip) read(ctx context.Context, number int, results chan<- measured) {
+	defer func() { recover() }() // a chip that lies in a new way has no readings, and takes no others with it
 	known := make([]hardware.Sensor, len(c.sensors))
 	for i := range known {
 		known[i] = c.facts(i)

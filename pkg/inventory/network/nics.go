@@ -87,7 +87,15 @@ func (c collector) nics(ctx context.Context) ([]hardware.NIC, error) {
 	for i, p := range ports {
 		answers[i] = make(chan *port, 1)
 		known := *p
-		go func() { answers[i] <- c.details(known) }()
+		go func() {
+			defer func() {
+				if p := recover(); p != nil { // a driver that lies must not take the other facts with it
+					known.err = fmt.Errorf("ask driver %s of %s: internal error: %v", known.Driver, known.Name, p)
+					answers[i] <- &known
+				}
+			}()
+			answers[i] <- c.details(known)
+		}()
 	}
 	neighbours, err := c.neighbours(ctx, ports)
 	errs := []error{err}

@@ -291,3 +291,23 @@ func TestNeighbour(t *testing.T) {
 		t.Errorf("neighbour (-want +got):\n%s", diff)
 	}
 }
+
+// TestPanics has a driver whose answer nobody has foreseen: the others' count.
+func TestPanics(t *testing.T) {
+	c := collector{host: plant(t, server())}
+	all, err := c.nics(context.Background())
+	if err != nil || len(all) < 2 {
+		t.Fatal(all, err)
+	}
+	bad := all[0].Name
+	c.tool = func(name string, buf []byte) error {
+		if name == bad {
+			panic("unforeseen")
+		}
+		return driver(t)(name, buf)
+	}
+	got, err := c.nics(context.Background())
+	if err == nil || !strings.Contains(err.Error(), bad+": internal error: unforeseen") || len(got) != len(all) || got[0].ID == "" {
+		t.Errorf("%v, %v", got, err)
+	}
+}

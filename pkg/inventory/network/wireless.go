@@ -105,6 +105,11 @@ func (s survey) abilities(ctx context.Context, all []*radio) error {
 	}
 	done := make(chan answer, 1)
 	go func() {
+		defer func() {
+			if p := recover(); p != nil {
+				done <- answer{firmware: make([]string, len(all)), err: fmt.Errorf("ask for what wireless devices can: internal error: %v", p)}
+			}
+		}()
 		var a answer
 		a.phys, a.err = s.dump()
 		for _, r := range all {
