@@ -58,7 +58,7 @@ func askATA(d device, a *answer, kind kind) error {
 			a.sed = found.State()
 		}
 	}
-	if id.Logs {
+	if id.Logs && kind == isATA { // some bridges hang at commands of 48 bits
 		askStatistics(d, a, id)
 	}
 	if !id.SMART {

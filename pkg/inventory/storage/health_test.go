@@ -144,3 +144,25 @@ func TestHealthSCSI(t *testing.T) {
 		t.Errorf("%+v, %v", r, err)
 	}
 }
+
+// A bridge is asked for nothing that is rare.
+func TestBridgeBits(t *testing.T) {
+	m := rack()
+	m["sys/devices/pci0000:00/0000:00:14.0/usb2/2-1/2-1.4/2-1.4:1.0/host7/target7:0:0/7:0:0:0/block/sdg/removable"] = "0\n"
+	s := newScript()
+	s.registers(ata.CheckPowerMode(), 0xff, 0, 0)
+	s.ata(ata.IdentifyDevice(), identity("Samsung SSD 870 EVO 500GB", "S5Y1NG0N000001", "SVT02B6Q", words))
+	data, limits := smart(attribute{9, 99, 0, 1234})
+	s.ata(ata.ReadData(), data)
+	s.ata(ata.ReadThresholds(), limits)
+	s.registers(ata.ReturnStatus(), 0, 0x4f, 0xc2)
+	disks, err := run(t, m, map[string]device{"sdg": s})
+	if d := only(t, disks, "sdg"); err != nil || d.Readings == nil || *d.Readings.PowerOnHours != 1234 {
+		t.Errorf("%+v, %v", d, err)
+	}
+	for _, command := range s.asked {
+		if len(command) > 4 && command[:2] == "85" && command[3]&1 != 0 {
+			t.Errorf("command %s has 48 bits", command)
+		}
+	}
+}
