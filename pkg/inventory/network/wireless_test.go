@@ -121,6 +121,13 @@ func TestWireless(t *testing.T) {
 		t.Errorf("radios (-want +got):\n%s", diff)
 	}
 
+	// With one that tells what nobody has foreseen.
+	s.dump = func() ([]nl80211.Phy, error) { panic("unforeseen") }
+	got, err = s.radios(context.Background())
+	if err == nil || !strings.Contains(err.Error(), "internal error: unforeseen") || len(got) != len(want) {
+		t.Errorf("%d radios, error %v", len(got), err)
+	}
+
 	// With one that doesn't.
 	release := make(chan struct{})
 	defer close(release)
