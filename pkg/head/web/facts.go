@@ -66,6 +66,9 @@ func (s *Site) facts(n api.Node) facts {
 // back for another reason.
 func (s *Site) held(n api.Node) string {
 	if s.Inventory != nil {
+		if !s.Inventory.Policy.Hold { // what an earlier head noted may be there still
+			return ""
+		}
 		if why := s.Inventory.Differs(n.ID); why != "" {
 			return why
 		}

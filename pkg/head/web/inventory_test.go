@@ -265,6 +265,10 @@ func TestHold(t *testing.T) {
 	if got := fetch[[]api.Node](t, server.URL+"/v1/nodes?select="+url.QueryEscape(`node.held =~ "waiting"`)); len(got) != 1 {
 		t.Errorf("held nodes: %+v", got)
 	}
+	_, server = keeper(t, dir, false) // started anew, to report only
+	if why := held(); why != "" {
+		t.Errorf("held by an earlier head: %q", why)
+	}
 }
 
 func TestManyNodesSendAtOnce(t *testing.T) {
