@@ -351,6 +351,16 @@ func TestHoldsNobodyForThat(t *testing.T) {
 		"a list in what was there": {change: []func(*hardware.Document){first, updated, func(d *hardware.Document) {
 			d.CPUs[0].Caches = []hardware.Cache{{ID: "L1"}}
 		}}},
+		"a driver for what was there": {change: []func(*hardware.Document){first, updated, func(d *hardware.Document) {
+			d.NICs = append(d.NICs, hardware.NIC{ID: "n2", Address: "0000:01:00.0"})
+			d.PCI[0].Driver, d.TPM = "ice", &hardware.TPM{Version: "2.0"}
+		}}},
+		"a driver without an update": {held: true, change: []func(*hardware.Document){first, func(d *hardware.Document) {
+			d.NICs = append(d.NICs, hardware.NIC{ID: "n2", Address: "0000:01:00.0"})
+		}}},
+		"a card that came with an update": {held: true, change: []func(*hardware.Document){first, updated, func(d *hardware.Document) {
+			d.NICs = append(d.NICs, hardware.NIC{ID: "n2", Address: "0000:02:00.0"})
+		}}},
 		"the same without an update": {held: true, change: []func(*hardware.Document){first, func(d *hardware.Document) {
 			d.CPUs[0].Caches = []hardware.Cache{{ID: "L1"}}
 		}}},

@@ -55,7 +55,7 @@ func (p Policy) serious(old, new map[string]any) diff.Result {
 	updated := text(old, "readings.version") != text(new, "readings.version") || text(old, "readings.kernel") != text(new, "readings.kernel")
 	r.Changes = slices.DeleteFunc(r.Changes, func(c diff.Change) bool {
 		return matches(p.Report, c.Path) || isUSB(c) && matches(p.Report, "usb") ||
-			updated && (isKnowledge(c) || !looked(old, c.Path) || isNewList(old, c))
+			updated && (isKnowledge(c) || !looked(old, c.Path) || isNewList(old, c) || isDriven(old, c))
 	})
 	failed := map[string]bool{}
 	for _, problem := range objects(old["errors"]) {
@@ -112,6 +112,18 @@ func isNewList(old map[string]any, c diff.Change) bool {
 		v = object[s.name]
 	}
 	return v == nil
+}
+
+// isDriven tells of what was there already, but had no driver by which to see it.
+func isDriven(old map[string]any, c diff.Change) bool {
+	thing, _ := c.New.(map[string]any)
+	if c.Kind != diff.Added || thing == nil {
+		return false
+	}
+	address := text(thing, "address")
+	return c.Path == "tpm" || address != "" && slices.ContainsFunc(objects(old["pci"]), func(o map[string]any) bool {
+		return text(o, "id") == address && o["driver"] == nil
+	})
 }
 
 // looked tells whether who made a document looked for a section at all.
