@@ -18,6 +18,10 @@ const (
 	// what both are at most.
 	gatherTime = 12 * time.Millisecond
 	mostGather = 100 * time.Millisecond
+	// busyGather is how long at least a repair waits while there is other work, so
+	// that it costs no time: requests of busy machines, and of those behind a link
+	// that is slower than the rate, come late.
+	busyGather = 60 * time.Millisecond
 )
 
 // listen takes what clients send.
@@ -113,7 +117,10 @@ func (s *Server) want(ip [4]byte, m *wire.Partial) {
 func (s *Server) code(now time.Duration) {
 	const after = 64
 	gather := gatherTime + time.Duration(after*s.pace.block/s.pace.rate*float64(time.Second))
-	s.queue.Code(!s.o.Classic && s.roster.coded(now), min(gather, mostGather))
+	if gather = min(gather, mostGather); s.queue.Busy() {
+		gather = max(gather, busyGather)
+	}
+	s.queue.Code(!s.o.Classic && s.roster.coded(now), gather)
 }
 
 // wake puts a token where one fits.

@@ -46,6 +46,10 @@ func (q *Queue) Due() (time.Duration, bool) {
 	return q.entries[q.code.held.head].since + q.code.gather, true
 }
 
+// Busy tells whether there is something to send that is not held back. A chunk
+// that is to be coded may wait the longer for that.
+func (q *Queue) Busy() bool { return q.list.head != none }
+
 // ripe is the list that has the next entry to send at its head. What comes to
 // the front too early is put aside.
 func (q *Queue) ripe(now time.Duration) *list {
