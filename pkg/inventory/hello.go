@@ -1,7 +1,6 @@
 package inventory
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -59,15 +58,8 @@ func processors(h sysfs.Host) (n int, err error) {
 
 // usable is the memory that Linux has, in bytes.
 func usable(h sysfs.Host) (int64, error) {
-	b, err := h.Bytes("/proc/meminfo")
-	if err != nil {
-		return 0, fmt.Errorf("read memory size: %w", err)
-	}
-	for line := range bytes.Lines(b) {
-		if f := strings.Fields(string(line)); len(f) >= 2 && f[0] == "MemTotal:" {
-			kib, err := strconv.ParseInt(f[1], 10, 64)
-			return kib << 10, err
-		}
+	if n := h.Kibibytes("/proc/meminfo", "MemTotal:"); n > 0 {
+		return n, nil
 	}
 	return 0, errors.New("read memory size: no MemTotal in /proc/meminfo")
 }

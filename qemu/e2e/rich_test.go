@@ -15,7 +15,8 @@ import (
 // rich is a machine with some of everything that QEMU can emulate, and whose
 // serial numbers, names and addresses are ours: two sockets with memory of their
 // own, three memory modules, disks on four buses, network cards of four models,
-// USB devices, a TPM whose certificate has the digest, a management controller, a watchdog, serial ports.
+// USB devices, a TPM, a management controller, a watchdog, serial ports.
+// certificate is the SHA-256 of the TPM's, "" if it has none.
 func (l *lab) rich() (n qemu.Node, certificate string) {
 	l.Helper()
 	disk := func(name string, size int64) string {

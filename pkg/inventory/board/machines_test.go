@@ -1,17 +1,11 @@
 package board
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
-	"os"
-	"path/filepath"
 	"testing"
-
-	"github.com/google/go-cmp/cmp"
 
 	"github.com/orbit-pxe/orbit/pkg/hardware"
 	"github.com/orbit-pxe/orbit/pkg/inventory/smbios/smbiostest"
@@ -60,7 +54,7 @@ func TestMachines(t *testing.T) {
 			if err != nil {
 				t.Error(err)
 			}
-			golden(t, c.name, got)
+			smbiostest.Golden(t, *update, c.name, got)
 		})
 	}
 }
@@ -154,27 +148,4 @@ func arm() tree {
 		f.cpu(i, -1, i, fmt.Sprint(i))
 	}
 	return f
-}
-
-func golden(t *testing.T, name string, value any) {
-	t.Helper()
-	var b bytes.Buffer
-	e := json.NewEncoder(&b)
-	e.SetIndent("", " ")
-	if err := e.Encode(value); err != nil {
-		t.Fatal(err)
-	}
-	path := filepath.Join("testdata", name+".json")
-	if *update {
-		if err := os.WriteFile(path, b.Bytes(), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(want), b.String()); diff != "" {
-		t.Errorf("%s (-want +got):\n%s", path, diff)
-	}
 }

@@ -16,7 +16,7 @@ import (
 func Memory(ctx context.Context, h sysfs.Host) (*hardware.Memory, error) {
 	t, err := smbios.Read(h)
 	var m hardware.Memory
-	usable := kibibytes(h, "/proc/meminfo", "MemTotal:")
+	usable := h.Kibibytes("/proc/meminfo", "MemTotal:")
 	if usable == 0 {
 		err = errors.Join(err, errors.New("read memory size: no MemTotal in /proc/meminfo"))
 	}

@@ -24,7 +24,7 @@ func NUMA(ctx context.Context, h sysfs.Host) (found []hardware.NUMA, err error) 
 			return found, context.Cause(ctx)
 		}
 		n := hardware.NUMA{ID: name, CPUs: h.Text(dir + name + "/cpulist")}
-		if m := kibibytes(h, dir+name+"/meminfo", "MemTotal:"); m > 0 {
+		if m := h.Kibibytes(dir+name+"/meminfo", "MemTotal:"); m > 0 {
 			n.Readings = &hardware.NUMAReadings{Memory: m}
 		}
 		for text := range strings.FieldsSeq(h.Text(dir + name + "/distance")) {
@@ -38,18 +38,4 @@ func NUMA(ctx context.Context, h sysfs.Host) (found []hardware.NUMA, err error) 
 		found = append(found, n)
 	}
 	return found, err
-}
-
-// kibibytes is the number of bytes behind a word of a file like meminfo, 0 if it
-// is not there.
-func kibibytes(h sysfs.Host, path, word string) int64 {
-	for line := range strings.Lines(h.Text(path)) {
-		_, rest, ok := strings.Cut(line, word)
-		if f := strings.Fields(rest); ok && len(f) > 0 {
-			if n, err := strconv.ParseInt(f[0], 10, 50); err == nil && n >= 0 {
-				return n << 10
-			}
-		}
-	}
-	return 0
 }

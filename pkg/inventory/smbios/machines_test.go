@@ -1,16 +1,10 @@
 package smbios_test
 
 import (
-	"bytes"
-	"encoding/json"
 	"flag"
 	"maps"
-	"os"
-	"path/filepath"
 	"slices"
 	"testing"
-
-	"github.com/google/go-cmp/cmp"
 
 	"github.com/orbit-pxe/orbit/pkg/inventory/smbios"
 	"github.com/orbit-pxe/orbit/pkg/inventory/smbios/smbiostest"
@@ -30,32 +24,7 @@ func TestMachines(t *testing.T) {
 			if err != nil {
 				t.Error(err)
 			}
-			golden(t, name, got)
+			smbiostest.Golden(t, *update, name, got)
 		})
-	}
-}
-
-// golden compares a value with testdata/NAME.json.
-func golden(t *testing.T, name string, value any) {
-	t.Helper()
-	var b bytes.Buffer
-	e := json.NewEncoder(&b)
-	e.SetEscapeHTML(false)
-	e.SetIndent("", " ")
-	if err := e.Encode(value); err != nil {
-		t.Fatal(err)
-	}
-	path := filepath.Join("testdata", name+".json")
-	if *update {
-		if err := os.WriteFile(path, b.Bytes(), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(want), b.String()); diff != "" {
-		t.Errorf("%s (-want +got):\n%s", path, diff)
 	}
 }

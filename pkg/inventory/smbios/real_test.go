@@ -8,13 +8,14 @@ import (
 	"testing"
 
 	"github.com/orbit-pxe/orbit/pkg/inventory/smbios"
+	"github.com/orbit-pxe/orbit/pkg/inventory/smbios/smbiostest"
 )
 
 // TestRealLaptop reads a dump of a real machine's tables, made by dmidecode: the
 // entry point, and the table behind 32 bytes. It comes with u-root's source.
 func TestRealLaptop(t *testing.T) {
 	entry, table := dump(t, "satellite_pro_l70_testdata.bin")
-	golden(t, "laptop", smbios.Parse(entry, table))
+	smbiostest.Golden(t, *update, "laptop", smbios.Parse(entry, table))
 }
 
 // TestRealQEMU reads what QEMU 7.2 made of options like
@@ -24,7 +25,7 @@ func TestRealQEMU(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	golden(t, "qemu-7.2", smbios.Parse(b[:32], b[32:]))
+	smbiostest.Golden(t, *update, "qemu-7.2", smbios.Parse(b[:32], b[32:]))
 }
 
 func dump(t testing.TB, name string) (entry, table []byte) {

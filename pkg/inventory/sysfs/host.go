@@ -62,6 +62,20 @@ func (h Host) Int(path string) (int64, bool) {
 // Hex reads a hexadecimal number's digits, without 0x.
 func (h Host) Hex(path string) string { return strings.TrimPrefix(strings.ToLower(h.Text(path)), "0x") }
 
+// Kibibytes is the number of bytes behind a word of a file like meminfo, 0 if it
+// is not there.
+func (h Host) Kibibytes(path, word string) int64 {
+	for line := range strings.Lines(h.Text(path)) {
+		_, rest, ok := strings.Cut(line, word)
+		if f := strings.Fields(rest); ok && len(f) > 0 {
+			if n, err := strconv.ParseInt(f[0], 10, 50); err == nil && n >= 0 {
+				return n << 10
+			}
+		}
+	}
+	return 0
+}
+
 // Has tells whether there is something.
 func (h Host) Has(path string) bool {
 	_, err := os.Stat(h.Path(path))
