@@ -22,6 +22,9 @@ const (
 	// fraction of the rate may take less the more they get, and lose as much at
 	// half of it. Then the rate falls as far as to what arrives.
 	hopeless = 0.7
+	// unsettled is how many times the losses of a lower rate are those measured at
+	// a higher one, if that was too early.
+	unsettled = 1.5
 	// Beyond where losses began the rate grows by careful in a round, after patient
 	// rounds by more, up to boldest times that where losses show at once.
 	careful = 0.03
@@ -89,7 +92,7 @@ func (g *governor) step(m measure) {
 // fall lowers the rate because of losses.
 func (g *governor) fall(m measure, young int) {
 	switch {
-	case m.now < g.calm, m.achieved() < g.rate*little && m.overruns == 0:
+	case m.now < g.calm && m.loss <= hopeless, m.achieved() < g.rate*little && m.overruns == 0:
 	case young > 0:
 		// Another rate has caused them. Measure those of this one.
 		g.settling, g.young = young-1, 0
@@ -111,7 +114,14 @@ func (g *governor) judge(m measure) {
 	// the fall cost anything?
 	fall := g.rate / g.before
 	remains := m.loss-g.base > (g.loss-g.base)/2 && (1-m.loss)*fall < (1-g.loss)*(1+fall)/2
-	if remains && g.loss <= hopeless {
+	switch {
+	case !remains:
+	case m.loss > hopeless, m.loss > unsettled*g.loss+tolerable:
+		// There is further to fall, or clients asked late for what the higher rate
+		// had cost them, so that it was not known then.
+		g.fall(m, 0)
+		return
+	case g.loss <= hopeless:
 		g.base = max(m.loss, g.loss)
 		g.set(g.before)
 		g.settling, g.calm = m.settle(), m.now+calm

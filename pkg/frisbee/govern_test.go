@@ -13,6 +13,7 @@ type channel struct {
 	random   float64 // share of blocks that any of the room loses at any rate
 	local    float64 // bit/s that this machine's interface takes, 0 is any
 	lag      int     // rounds until losses are asked for
+	smear    int     // rounds over which clients ask for what one cost
 	drown    bool    // beyond its capacity it takes the less the more comes
 	late     []float64
 }
@@ -34,6 +35,14 @@ func (c *channel) round(rate float64) measure {
 	c.late = append(c.late, 1-arrives)
 	if m.lag = time.Duration(c.lag) * round; len(c.late) > c.lag {
 		m.loss = c.late[len(c.late)-1-c.lag]
+	}
+	if c.smear > 0 {
+		m.loss = 0
+		for i := range c.smear {
+			if at := len(c.late) - 1 - c.lag - i; at >= 0 {
+				m.loss += c.late[at] / float64(c.smear)
+			}
+		}
 	}
 	return m
 }
@@ -59,6 +68,8 @@ func TestGovernor(t *testing.T) {
 		{"many losses at random", channel{random: 0.2}, 250e6, 1e9, 8 * time.Second, 0.95e9, 1e9, 0.21},
 		{"a room of losses at random", channel{random: 0.67, lag: 1}, 250e6, 1e9, 8 * time.Second, 0.9e9, 1e9, 0.68},
 		{"slow machines", channel{capacity: 20e6, lag: 8, drown: true}, 465e6, 1e9, 20 * time.Second, 10e6, 22e6, 0.15},
+		{"slow machines that ask by and by", channel{capacity: 20e6, lag: 1, smear: 6, drown: true}, 465e6, 1e9, 8 * time.Second, 10e6, 22e6, 0.15},
+		{"losses at random, asked for by and by", channel{random: 0.2, smear: 4}, 250e6, 1e9, 10 * time.Second, 0.9e9, 1e9, 0.21},
 		{"both", channel{random: 0.05, capacity: 300e6}, 250e6, 1e9, 8 * time.Second, 260e6, 310e6, 0.08},
 		{"this machine's interface", channel{local: 186e6}, 250e6, 1e9, 3 * time.Second, 186e6, 210e6, 0},
 	} {
