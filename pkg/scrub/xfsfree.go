@@ -49,14 +49,9 @@ func (x *xfsVolume) free(in *xfsInode) error {
 	return nil
 }
 
-// give gives the blocks of an extent to the list of its group, which is a ring
-// of blocks that the AGF has the first, the last and the number of.
+// give gives the blocks of an extent to the list of its group.
 func (x *xfsVolume) give(in *xfsInode, e xfsExtent) error {
 	agf, err := x.header(e.group, 1)
-	if err != nil {
-		return err
-	}
-	list, err := x.header(e.group, 3)
 	if err != nil {
 		return err
 	}
@@ -69,29 +64,44 @@ func (x *xfsVolume) give(in *xfsInode, e xfsExtent) error {
 			return xfsCannot("it shares its content with another file")
 		}
 	}
-	const head, first, last, count = 36, 40, 44, 48
-	size := uint32(x.Sector-head) / 4
-	n := agf.u32(count)
-	if n > size || agf.u32(first) >= size || agf.u32(last) >= size || n > 0 && (agf.u32(last)+size-agf.u32(first))%size+1 != n {
-		return xfsDamaged("the list of blocks of group %d does not add up", e.group)
+	if err := x.keep(e.group, agf, e.block, e.count); err != nil {
+		return err
 	}
-	if e.count > size-n {
-		return xfsCannot("it is too large to be freed")
-	}
-	for i := range e.count {
-		at := (agf.u32(last) + 1) % size
-		list.put32(head+4*int(at), e.block+i)
-		agf.put32(last, at)
-	}
-	agf.put32(count, n+e.count)
-	x.change(agf)
-	x.change(list)
 	if x.ROCompat&xfsRmap != 0 {
 		if err := x.hand(in, e, agf); err != nil {
 			return err
 		}
 	}
 	return x.zero(e.disk)
+}
+
+// keep puts blocks on the list of their group, which is a ring of blocks that
+// the AGF has the first, the last and the number of. The kernel does not fill
+// it, as it has room for far more than the trees may need: and frees what is
+// too much before it allocates anything.
+func (x *xfsVolume) keep(group int64, agf *xfsBlock, block, more uint32) error {
+	list, err := x.header(group, 3)
+	if err != nil {
+		return err
+	}
+	const head, first, last, count = 36, 40, 44, 48
+	size := uint32(x.Sector-head) / 4
+	n := agf.u32(count)
+	if n > size || agf.u32(first) >= size || agf.u32(last) >= size || n > 0 && (agf.u32(last)+size-agf.u32(first))%size+1 != n {
+		return xfsDamaged("the list of blocks of group %d does not add up", group)
+	}
+	if more > size-n {
+		return xfsCannot("it is too large to be freed")
+	}
+	for i := range more {
+		at := (agf.u32(last) + 1) % size
+		list.put32(head+4*int(at), block+i)
+		agf.put32(last, at)
+	}
+	agf.put32(count, n+more)
+	x.change(agf)
+	x.change(list)
+	return nil
 }
 
 // unuse marks an inode as free in the trees of its group: that of all inodes,

@@ -8,119 +8,115 @@ import (
 // xfsOwnTrees is who owns the blocks of a group's trees and those kept for them.
 const xfsOwnTrees = 1<<64 - 5
 
+// Where an AGF has the root of the tree of owners, how many levels and how many
+// blocks it has, and how many blocks all trees of the group have but for roots.
+const (
+	agfOwners  = 24
+	agfLevels  = 36
+	agfTrees   = 60
+	agfOwnSize = 80
+)
+
 // hand makes the trees the owner of an extent of a file. A record of the tree
 // of owners has block, count, owner, and a block of the file. Those of extents
 // that touch, and are of one owner, have to be one.
 func (x *xfsVolume) hand(in *xfsInode, e xfsExtent, agf *xfsBlock) error {
 	be := binary.BigEndian
-	path, err := x.descend(xfsOwners, e.group, agf.u32(24), agf.u32(36), be.AppendUint32(nil, e.block))
+	path, err := x.owner(e.group, agf, e.block)
 	if err != nil {
 		return err
 	}
-	leaf := path[0]
-	if leaf.i < 0 {
-		return xfsDamaged("nobody owns block %d of group %d", e.block, e.group)
-	}
-	record := leaf.entry(leaf.i)
+	record := path[0].entry(path[0].i)
 	if be.Uint32(record) != e.block || be.Uint32(record[4:]) != e.count || be.Uint64(record[8:]) != in.id {
 		return xfsCannot("its blocks are not one piece to their group")
 	}
 	be.PutUint64(record[8:], xfsOwnTrees)
 	be.PutUint64(record[16:], 0)
-	x.change(leaf.xfsBlock)
+	x.rekey(path)
+	block, count := e.block, e.count
 	for _, side := range []int{1, -1} {
-		if err := x.merge(path, e.group, side); err != nil {
+		other, err := x.beside(path, e.group, side)
+		if err != nil {
 			return err
 		}
-	}
-	for i, s := range path[1:] {
-		copy(s.entry(s.i), path[i].bounds())
-		x.change(s.xfsBlock)
+		if other == nil || be.Uint64(other[8:]) != xfsOwnTrees {
+			continue
+		}
+		first, n := be.Uint32(other), be.Uint32(other[4:])
+		if side > 0 && block+count != first || side < 0 && first+n != block {
+			continue
+		}
+		// No block of the trees is another's too, so its number finds the record.
+		gone, err := x.owner(e.group, agf, first)
+		if err != nil {
+			return err
+		}
+		if !bytes.Equal(gone[0].entry(gone[0].i), other) {
+			return xfsDamaged("the levels of a tree of group %d do not add up", e.group)
+		}
+		if err := x.take(gone, e.group, agf); err != nil {
+			return err
+		}
+		if path, err = x.owner(e.group, agf, block); err != nil {
+			return err
+		}
+		record := path[0].entry(path[0].i)
+		if be.Uint32(record) != block || be.Uint64(record[8:]) != xfsOwnTrees {
+			return xfsDamaged("group %d has its owners in no order", e.group)
+		}
+		block, count = min(block, first), count+n
+		be.PutUint32(record, block)
+		be.PutUint32(record[4:], count)
+		x.rekey(path)
 	}
 	return nil
 }
 
-// merge takes the record before or behind the one that path leads to into it,
-// if they are of one owner and touch.
-func (x *xfsVolume) merge(path []*xfsStep, group int64, side int) error {
-	leaf := path[0]
-	from, i := leaf, leaf.i+side
-	if i < 0 || i >= leaf.count() { // in another leaf
-		var err error
-		if from, err = x.sibling(path, group, side); from == nil {
-			return err
-		}
-		if i = 0; side < 0 {
-			i = from.count() - 1
-		}
-		if i < 0 || from.count() == 0 {
-			return xfsDamaged("group %d has an empty leaf", group)
-		}
+// owner descends to the last record of an extent that begins at a block or
+// before.
+func (x *xfsVolume) owner(group int64, agf *xfsBlock, block uint32) ([]*xfsStep, error) {
+	path, err := x.descend(xfsOwners, group, agf.u32(agfOwners), agf.u32(agfLevels), binary.BigEndian.AppendUint32(nil, block))
+	if err == nil && path[0].i < 0 {
+		err = xfsDamaged("nobody owns block %d of group %d", block, group)
 	}
-	be := binary.BigEndian
-	ours, other := leaf.entry(leaf.i), from.entry(i)
-	first, second := ours, other
-	if side < 0 {
-		first, second = other, ours
-	}
-	if be.Uint64(other[8:]) != xfsOwnTrees || be.Uint32(first)+be.Uint32(first[4:]) != be.Uint32(second) {
-		return nil
-	}
-	copy(ours, first[:4])
-	be.PutUint32(ours[4:], be.Uint32(first[4:])+be.Uint32(second[4:]))
-	from.put(i, nil)
-	if from == leaf && side < 0 {
-		leaf.i--
-	}
-	x.change(from.xfsBlock)
-	if len(path) == 1 {
-		return nil
-	}
-	if from != leaf {
-		copy(path[1].entry(path[1].i+side), from.bounds())
-	}
-	if from.count() >= from.room()/2 {
-		return nil
-	}
-	if from != leaf {
-		return xfsCannot("its group's tree of owners would have too few in a block")
-	}
-	return x.borrow(path, group)
+	return path, err
 }
 
-// sibling is the leaf beside the one that path leads to, under the same parent;
-// nil if there is none.
-func (x *xfsVolume) sibling(path []*xfsStep, group int64, side int) (*xfsStep, error) {
-	if len(path) == 1 || path[1].i+side < 0 || path[1].i+side >= path[1].count() {
+// beside is the record before or behind the one that path leads to, which may
+// be in another leaf; nil if there is none.
+func (x *xfsVolume) beside(path []*xfsStep, group int64, side int) ([]byte, error) {
+	leaf := path[0]
+	if i := leaf.i + side; i >= 0 && i < leaf.count() {
+		return leaf.entry(i), nil
+	}
+	block := leaf.u32(treeRight)
+	if side < 0 {
+		block = leaf.u32(treeLeft)
+	}
+	if block == xfsNull {
 		return nil, nil
 	}
-	return x.step(xfsOwners, group, path[1].child(path[1].i+side), 0)
+	other, err := x.step(xfsOwners, group, block, 0)
+	if err != nil {
+		return nil, err
+	}
+	if other.count() == 0 {
+		return nil, xfsDamaged("group %d has an empty leaf", group)
+	}
+	if side < 0 {
+		return other.entry(other.count() - 1), nil
+	}
+	return other.entry(0), nil
 }
 
-// borrow gives a leaf that has too few records one of a leaf beside it.
-func (x *xfsVolume) borrow(path []*xfsStep, group int64) error {
-	leaf := path[0]
-	for _, side := range []int{1, -1} {
-		from, err := x.sibling(path, group, side)
-		if err != nil {
-			return err
-		}
-		if from == nil || from.count() <= from.room()/2 {
-			continue
-		}
-		if i := from.count() - 1; side < 0 {
-			leaf.put(0, bytes.Clone(from.entry(i)))
-			leaf.i++
-			from.put(i, nil)
-		} else {
-			leaf.put(leaf.count(), bytes.Clone(from.entry(0)))
-			from.put(0, nil)
-		}
-		copy(path[1].entry(path[1].i+side), from.bounds())
-		x.change(from.xfsBlock)
-		return nil
+// rekey keeps the block that path begins with, and has those above it know what
+// it holds.
+func (x *xfsVolume) rekey(path []*xfsStep) {
+	x.change(path[0].xfsBlock)
+	for i, s := range path[1:] {
+		copy(s.entry(s.i), path[i].bounds())
+		x.change(s.xfsBlock)
 	}
-	return xfsCannot("its group's tree of owners would have too few in a block")
 }
 
 // bounds is the first key of a block of the tree of owners, and the last key

@@ -23,7 +23,12 @@ var (
 	xfsShared = xfsTree{"R3FC", 12, 4, 4}
 )
 
-const treeHead = 56
+// Where a block of a tree has the blocks beside it on its level, and its entries.
+const (
+	treeLeft  = 8
+	treeRight = 12
+	treeHead  = 56
+)
 
 // xfsStep is a block of a tree, and the entry in it that was taken: -1 for none.
 type xfsStep struct {
@@ -71,20 +76,41 @@ func (x *xfsVolume) step(tree xfsTree, group int64, block uint32, level int) (*x
 	return s, nil
 }
 
-// put makes room for a record at an index and puts it there, or with nil takes
-// the record there out.
-func (s *xfsStep) put(i int, record []byte) {
-	n, size := s.count(), s.tree.record
-	all := s.b[treeHead:]
-	if record == nil {
-		copy(all[i*size:], all[(i+1)*size:n*size])
-		clear(all[(n-1)*size : n*size])
-		s.put16(6, n-1)
-		return
+// item is an entry as put takes it: a record, or keys and the child's block.
+func (s *xfsStep) item(i int) []byte {
+	b := bytes.Clone(s.entry(i))
+	if s.level > 0 {
+		b = binary.BigEndian.AppendUint32(b, s.child(i))
 	}
-	copy(all[(i+1)*size:], all[i*size:n*size])
-	copy(all[i*size:], record)
-	s.put16(6, n+1)
+	return b
+}
+
+// put makes room for an item at an index and puts it there, or with nil takes
+// the one there out.
+func (s *xfsStep) put(i int, item []byte) {
+	n, all := s.count(), s.b[treeHead:]
+	shift := func(all []byte, size int, new []byte) {
+		if item == nil {
+			copy(all[i*size:], all[(i+1)*size:n*size])
+			clear(all[(n-1)*size : n*size])
+			return
+		}
+		copy(all[(i+1)*size:], all[i*size:n*size])
+		copy(all[i*size:], new)
+	}
+	change := 1
+	if item == nil {
+		change = -1
+	}
+	if s.level == 0 {
+		shift(all, s.tree.record, item)
+	} else {
+		keys := min(len(item), s.tree.stride)
+		children := all[s.room()*s.tree.stride:]
+		shift(all[:len(all)-len(children)], s.tree.stride, item[:keys])
+		shift(children, 4, item[keys:])
+	}
+	s.put16(6, n+change)
 }
 
 // descend goes from the root of a group's tree, which has so many levels, to
