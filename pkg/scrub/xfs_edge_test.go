@@ -120,7 +120,7 @@ func TestXFSShapes(t *testing.T) {
 		do     func(t *testing.T, dir string) (stays map[string]string)
 	}{
 		"a log in many pieces": {xfsCases[3], func(t *testing.T, dir string) map[string]string {
-			xfsPieces(t, filepath.Join(dir, log), 900)
+			xfsPieces(t, filepath.Join(dir, log), xfsSecret, 900)
 			return nil
 		}},
 		"a log made ahead": {xfsCases[1], func(t *testing.T, dir string) map[string]string {
@@ -290,14 +290,14 @@ func readAll(t *testing.T, path string) string {
 }
 
 // xfsPieces makes a file of many extents, by writing every other block.
-func xfsPieces(t *testing.T, path string, n int) {
+func xfsPieces(t *testing.T, path, text string, n int) {
 	f, err := os.Create(path)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer f.Close()
 	for i := range int64(n) {
-		if _, err := f.WriteAt([]byte(xfsSecret), i*2048); err != nil {
+		if _, err := f.WriteAt([]byte(text), i*2048); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"path"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -94,7 +95,7 @@ func (c xfsCase) make(t testing.TB) string {
 
 func TestXFS(t *testing.T) {
 	for _, c := range xfsCases {
-		t.Run(c.name, func(t *testing.T) { xfsScrubbed(t, c, 1) })
+		t.Run(c.name, func(t *testing.T) { xfsScrubbed(t, c, 1, 1, 0) })
 	}
 }
 
@@ -104,17 +105,59 @@ func TestXFSLives(t *testing.T) {
 	}
 	for n := range uint64(4) {
 		c := xfsCases[[]int{0, 1, 3, 2}[n%4]]
-		t.Run(fmt.Sprint(c.name, " ", n), func(t *testing.T) { xfsScrubbed(t, c, n+2) })
+		t.Run(fmt.Sprint(c.name, " ", n), func(t *testing.T) { xfsScrubbed(t, c, n+2, 1, 0) })
 	}
 }
 
-// xfsScrubbed scrubs a system on an aged filesystem, and sees what is left.
-func xfsScrubbed(t *testing.T, c xfsCase, seed uint64) {
+// TestXFSKeys has more keys than any machine: what removes their blocks from
+// the trees of owners joins blocks and loses levels there.
+func TestXFSKeys(t *testing.T) {
+	cases := []xfsCase{xfsCases[3]}
+	if os.Getenv("ORBIT_SLOW") != "" {
+		cases = slices.Clone(xfsCases)
+		for _, i := range []int{0, 4, 5} {
+			cases[i].args = append(slices.Clone(cases[i].args), "-m", "rmapbt=1") // as a newer mkfs.xfs does
+		}
+		cases = append(cases, xfsCase{name: "1k blocks in two groups", size: 64 << 20, args: []string{"-b", "size=1k", "-d", "agcount=2", "-m", "rmapbt=1"}})
+	}
+	seeds := uint64(1)
+	if n, err := strconv.ParseUint(os.Getenv("ORBIT_XFS_SEEDS"), 10, 32); err == nil {
+		seeds = n // for a long run by hand
+	}
+	for seed := range seeds {
+		for _, c := range cases {
+			t.Run(fmt.Sprint(c.name, " ", seed), func(t *testing.T) {
+				xfsScrubbed(t, c, seed, 1+int(seed%8), 20+int(seed*7%41))
+			})
+		}
+	}
+}
+
+// xfsMore puts more keys below dir, with other files between them.
+func xfsMore(t *testing.T, dir string, n int, r *rand.Rand) (removed []string) {
+	if n > 0 && r.IntN(2) == 0 { // the tree of owners has three levels then
+		xfsPieces(t, filepath.Join(dir, "etc/ssh/pieces"), "a file that stays", 500+r.IntN(1500))
+	}
+	for i := range n {
+		name := fmt.Sprintf("etc/ssh/ssh_host_%d_key", i)
+		xfsGrow(t, filepath.Join(dir, name), 1+r.IntN(1024))
+		removed = append(removed, name)
+		if r.IntN(4) == 0 {
+			xfsGrow(t, filepath.Join(dir, fmt.Sprintf("usr/lib/between%d", i)), 1+r.IntN(3000))
+		}
+	}
+	return removed
+}
+
+// xfsScrubbed scrubs a system with more keys than usual on a filesystem of some
+// age, and sees what is left.
+func xfsScrubbed(t *testing.T, c xfsCase, seed uint64, age, keys int) {
 	volume := c.make(t)
 	dir, unmount := maptest.Mount(t, volume, "xfs")
 	r := rand.New(rand.NewPCG(seed, 5))
-	maptest.Age(t, filepath.Join(dir, "srv"), seed, 50+r.IntN(300))
+	maptest.Age(t, filepath.Join(dir, "srv"), seed, age*(50+r.IntN(300)))
 	emptied, removed := xfsSystem(t, dir, r)
+	removed = append(removed, xfsMore(t, dir, keys, r)...)
 	maptest.Age(t, filepath.Join(dir, "opt"), seed+100, 50)
 	want := maptest.Tree(t, dir)
 	unmount()
@@ -124,8 +167,9 @@ func xfsScrubbed(t *testing.T, c xfsCase, seed uint64) {
 		t.Errorf("files (-want +got):\n%s", diff)
 	}
 	patched, m := xfsApply(t, volume, p)
-	xfsOwnersOK(t, volume)
-	xfsOwnersOK(t, patched)
+	levels, blocks := xfsOwnersOK(t, volume)
+	levels2, blocks2 := xfsOwnersOK(t, patched)
+	t.Logf("trees of owners: %d blocks on %v levels, then %d on %v", blocks, levels, blocks2, levels2)
 	if hit := xfsFind(t, patched, m.Used, xfsSecret); hit >= 0 {
 		t.Errorf("the secret is still at %d", hit)
 	}
@@ -168,9 +212,10 @@ func xfsScrubbed(t *testing.T, c xfsCase, seed uint64) {
 	maptest.Tool(t, "xfs_repair", "-n", patched)
 }
 
-// xfsOwnersOK checks the trees of owners of all groups: xfs_repair does not see
-// all that is wrong with one.
-func xfsOwnersOK(t testing.TB, path string) {
+// xfsOwnersOK checks the trees of owners of all groups, as xfs_repair does not
+// see all that is wrong with one. It gives how many levels each has, and how
+// many blocks all have.
+func xfsOwnersOK(t testing.TB, path string) (levels []uint32, blocks int) {
 	t.Helper()
 	f, size := maptest.Open(t, path)
 	s, err := xfs.ReadSuper(f, size)
@@ -183,8 +228,10 @@ func xfsOwnersOK(t testing.TB, path string) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		x.ownersOK(t, group, agf)
+		_, used := x.ownersOK(t, group, agf)
+		levels, blocks = append(levels, agf.u32(agfLevels)), blocks+len(used)
 	}
+	return levels, blocks
 }
 
 // xfsPaths sorts paths from the root.
