@@ -13,12 +13,22 @@ import (
 )
 
 const (
-	xfsNull    = 0xffffffff
-	xfsFinobt  = 0x1 // read-only compatible features
-	xfsRmap    = 0x2
-	xfsSparse  = 0x2 // incompatible features
-	xfsBigtime = 0x8
-	maxZeros   = 1 << 22
+	xfsNull       = 0xffffffff
+	xfsFinobt     = 0x1 // read-only compatible features
+	xfsRmap       = 0x2
+	xfsInobtCount = 0x8
+	xfsSparse     = 0x2 // incompatible features
+	xfsBigtime    = 0x8
+	maxZeros      = 1 << 22
+)
+
+// Where a superblock has how many blocks are free, and an AGI the root of the
+// tree of inodes of which some are free, with the number of its levels behind,
+// and how many blocks that tree has.
+const (
+	superFree     = 144
+	agiUnused     = 328
+	agiUnusedSize = 340
 )
 
 // XFS scrubs an XFS filesystem of version 5 whose log is clean, on a volume of
@@ -163,6 +173,9 @@ func (x *xfsVolume) read(off, length int64) ([]byte, error) {
 
 // change keeps metadata that was loaded and changed.
 func (x *xfsVolume) change(p *xfsBlock) { x.changed[p.off] = p }
+
+// super loads the superblock.
+func (x *xfsVolume) super() (*xfsBlock, error) { return x.load(0, x.Sector, xfsKind{"XFSB", 224, 0}) }
 
 // header loads the AGF, AGI or AGFL of a group: the sector with that number.
 func (x *xfsVolume) header(group, sector int64) (*xfsBlock, error) {

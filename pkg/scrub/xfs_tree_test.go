@@ -14,50 +14,108 @@ import (
 	"github.com/orbit-pxe/orbit/pkg/fsmap/xfs"
 )
 
-// TestXFSInsert puts records into a tree of a root and some leaves, full or
-// not, and reads them all again.
+// TestXFSInsert puts records into trees of inodes whose blocks are full or not,
+// until a group has no blocks for more. The blocks that these take were the
+// other trees'.
 func TestXFSInsert(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
-	full := 0
-	for range 3000 {
-		x, root, want := treeOf(r)
-		in := &xfsInode{}
-		key := r.Uint32N(3000)*2 + 1
-		record := make([]byte, 16)
-		binary.BigEndian.PutUint32(record, key)
-		path, err := x.descend(xfsUnused, 0, root, 2, record[:4])
+	splits, raised, full := 0, 0, 0
+	for range 100 {
+		x, agf, owned := ownersOf(r, 1+r.IntN(3))
+		x.ROCompat = xfsFinobt | xfsInobtCount | xfsRmap*uint32(r.IntN(2))
+		owners := map[uint32]uint64{}
+		list, err := x.header(0, 3)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := x.insert(in, path, record); err != nil {
-			full++
-			continue
+		for _, rec := range owned {
+			for i := range rec.Count {
+				owners[rec.Block+i] = rec.Owner
+				if n := agf.u32(listCount); rec.Owner == xfsOwnTrees && n < 40 && r.IntN(3) == 0 {
+					if err := x.keep(0, agf, rec.Block+i, 1); err != nil {
+						t.Fatal(err)
+					}
+				}
+			}
 		}
-		want = append(want, key)
-		slices.Sort(want)
-		var got []uint32
-		top, err := x.step(xfsUnused, 0, root, 1)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for i := range top.count() {
-			leaf, err := x.step(xfsUnused, 0, top.child(i), 0)
+		levels := 1 + r.IntN(3)
+		super, agi, want := x.unusedOf(r, levels)
+		before := agi.u32(agiUnusedSize)
+		for range 1 + r.IntN(80) {
+			key := r.Uint32N(want[len(want)-1]+2) | 1
+			i, found := slices.BinarySearch(want, key)
+			if found {
+				continue
+			}
+			want = slices.Insert(want, i, key)
+			record := make([]byte, 16)
+			binary.BigEndian.PutUint32(record, key)
+			path, err := x.descend(xfsUnused, 0, agi.u32(agiUnused), agi.u32(agiUnused+4), record[:4])
 			if err != nil {
 				t.Fatal(err)
 			}
-			if first := binary.BigEndian.Uint32(top.entry(i)); first != binary.BigEndian.Uint32(leaf.entry(0)) {
-				t.Fatalf("child %d begins with %d, its parent says %d", i, binary.BigEndian.Uint32(leaf.entry(0)), first)
+			if err := x.insert(path, 0, record); err != nil {
+				if cannot := new(UnsupportedError); !errors.As(err, &cannot) {
+					t.Fatal(err)
+				}
+				full++
+				break
 			}
-			for j := range leaf.count() {
-				got = append(got, binary.BigEndian.Uint32(leaf.entry(j)))
+			entries, used := x.treeOK(t, xfsUnused, 0, agi.u32(agiUnused), agi.u32(agiUnused+4))
+			var got []uint32
+			for _, e := range entries {
+				got = append(got, binary.BigEndian.Uint32(e))
 			}
+			if !slices.Equal(want, got) {
+				t.Fatalf("after %d (-want +got):\n%s", key, cmp.Diff(want, got))
+			}
+			if n := agi.u32(agiUnusedSize); n != uint32(len(used)) || super.u64(superFree)+uint64(n-before) != 1000 {
+				t.Fatalf("%d blocks are in a tree that had %d, it counts %d, and %d are free", len(used), before, n, super.u64(superFree))
+			}
+			if x.ROCompat&xfsRmap == 0 {
+				continue
+			}
+			for block := range used {
+				if owners[block] != 0 {
+					owners[block] = xfsOwnInodes
+				}
+			}
+			for i := range agf.u32(listCount) {
+				block := list.u32(listHead + 4*int((agf.u32(listFirst)+i)%119))
+				if owners[block] != xfsOwnTrees {
+					t.Fatalf("block %d is %x's, and on the list", block, owners[block])
+				}
+			}
+			after, _ := x.ownersOK(t, 0, agf)
+			x.ownedBy(t, after, owners)
 		}
-		if diff := cmp.Diff(want, got); diff != "" {
-			t.Fatalf("after %d (-want +got):\n%s", key, diff)
-		}
+		splits += int(agi.u32(agiUnusedSize) - before)
+		raised += int(agi.u32(agiUnused+4)) - levels
 	}
-	if full == 0 || full > 1500 {
-		t.Errorf("%d of 3000 trees were full", full)
+	if splits < 300 || raised < 20 || full == 0 {
+		t.Errorf("%d blocks were split, %d levels added, %d trees had no blocks for more", splits, raised, full)
+	}
+}
+
+// ownedBy sees that records are in order, as few as can be, and say of each
+// block whose it is.
+func (x *xfsVolume) ownedBy(t *testing.T, records []xfsOwned, owners map[uint32]uint64) {
+	t.Helper()
+	n, last := 0, xfsOwned{}
+	for _, rec := range records {
+		if end := last.Block + last.Count; rec.Block < end || rec.Block == end && rec.Owner == last.Owner {
+			t.Fatalf("%+v is behind %+v", rec, last)
+		}
+		for i := range rec.Count {
+			if owners[rec.Block+i] != rec.Owner {
+				t.Fatalf("block %d is %x's, want %x", rec.Block+i, rec.Owner, owners[rec.Block+i])
+			}
+			n++
+		}
+		last = rec
+	}
+	if n != len(owners) {
+		t.Fatalf("%d blocks have owners, want %d", n, len(owners))
 	}
 }
 
@@ -101,15 +159,15 @@ func TestXFSHand(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			n := agf.u32(48)
+			n := agf.u32(listCount)
 			for i := range n {
-				used[list.u32(36+4*int(1+i))] = true
+				used[list.u32(listHead+4*int(1+i))] = true
 			}
 			if uint32(len(used)) != all || agf.u32(agfOwnSize)+n != all || agf.u32(agfTrees)+n != all-1 {
 				t.Fatalf("of %d blocks %d are known, %d on the list", all, len(used), n)
 			}
 		}
-		dropped += int(agf.u32(48))
+		dropped += int(agf.u32(listCount))
 		lowered += levels - int(agf.u32(agfLevels))
 	}
 	if dropped < 500 || lowered < 100 {
@@ -125,7 +183,7 @@ func TestXFSHandDamaged(t *testing.T) {
 			x.eachOwners(func(p *xfsBlock) { p.put32(treeLeft, uint32(p.off/512)) })
 		},
 		"a count of blocks": func(x *xfsVolume, agf *xfsBlock) { agf.put32(agfTrees, 0) },
-		"the list":          func(x *xfsVolume, agf *xfsBlock) { agf.put32(48, 7) },
+		"the list":          func(x *xfsVolume, agf *xfsBlock) { agf.put32(listCount, 7) },
 		"lone children": func(x *xfsVolume, agf *xfsBlock) {
 			x.eachOwners(func(p *xfsBlock) {
 				if p.u16(4) > 0 {
@@ -175,102 +233,114 @@ func (x *xfsVolume) eachOwners(each func(p *xfsBlock)) {
 // few records as they may.
 func ownersOf(r *rand.Rand, levels int) (x *xfsVolume, agf *xfsBlock, all []xfsOwned) {
 	x = &xfsVolume{Super: &xfs.Super{Block: 512, Sector: 512, Groups: 1, GroupBlocks: 1 << 20, Blocks: 1 << 20}, changed: map[int64]*xfsBlock{}}
-	agf = &xfsBlock{off: 512, b: make([]byte, 512), sum: 216}
-	x.change(agf)
-	list := &xfsBlock{off: 3 * 512, b: make([]byte, 512), sum: 32}
-	x.change(list)
-	blocks, next := uint32(0), uint32(1000)
-	last := make([]*xfsStep, levels)
-	var build func(level int) *xfsStep
-	build = func(level int) *xfsStep {
-		n := 10 + blocks
-		blocks++
-		s := x.blockOf(xfsOwners, n, level)
-		if before := last[level]; before != nil {
-			before.put32(treeRight, n)
-			s.put32(treeLeft, uint32(before.off/512))
+	agf = x.sectorOf(1, 216)
+	x.sectorOf(3, 32)
+	next := uint32(1000)
+	root, blocks := x.treeOf(xfsOwners, 10, levels, func(s *xfsStep) int {
+		switch {
+		case s.level == levels-1:
+			return 2 + r.IntN(2)
+		case r.IntN(4) == 0:
+			return s.room()/2 + r.IntN(s.room()-s.room()/2+1)
 		}
-		last[level] = s
-		count := s.room() / 2
+		return s.room() / 2
+	}, func() []byte {
 		if r.IntN(4) == 0 {
-			count += r.IntN(s.room() - count + 1)
+			next += 1 + r.Uint32N(3)
 		}
-		if level == levels-1 {
-			count = 2 + r.IntN(2)
+		rec := xfsOwned{next, 1 + r.Uint32N(3), 1000 + uint64(len(all))}
+		if n := len(all); r.IntN(2) == 0 && (n == 0 || all[n-1].Owner != xfsOwnTrees || all[n-1].Block+all[n-1].Count < next) {
+			rec.Owner = xfsOwnTrees
 		}
-		for range count {
-			if level > 0 {
-				child := build(level - 1)
-				s.put(s.count(), append(child.bounds(), 0, 0, 0, byte(child.off/512)))
-				continue
-			}
-			if r.IntN(4) == 0 {
-				next += 1 + r.Uint32N(3)
-			}
-			rec := xfsOwned{next, 1 + r.Uint32N(3), 1000 + uint64(len(all))}
-			if n := len(all); r.IntN(2) == 0 && (n == 0 || all[n-1].Owner != xfsOwnTrees || all[n-1].Block+all[n-1].Count < next) {
-				rec.Owner = xfsOwnTrees
-			}
-			all = append(all, rec)
-			next += rec.Count
-			be := binary.BigEndian
-			s.put(s.count(), be.AppendUint64(be.AppendUint64(be.AppendUint32(be.AppendUint32(nil, rec.Block), rec.Count), rec.Owner), 0))
-		}
-		return s
-	}
-	agf.put32(agfOwners, uint32(build(levels-1).off/512))
+		all = append(all, rec)
+		next += rec.Count
+		be := binary.BigEndian
+		return be.AppendUint64(be.AppendUint64(be.AppendUint32(be.AppendUint32(nil, rec.Block), rec.Count), rec.Owner), 0)
+	})
+	agf.put32(agfOwners, root)
 	agf.put32(agfLevels, uint32(levels))
 	agf.put32(agfTrees, blocks-1)
 	agf.put32(agfOwnSize, blocks)
-	agf.put32(40, 1)
+	agf.put32(listFirst, 1)
 	return x, agf, all
 }
 
-// ownersOK sees that the tree of owners of a group is as it has to be: what
-// nodes know of their children, how many entries there are, the links of each
-// level, the number of blocks. It gives the records and the blocks.
-func (x *xfsVolume) ownersOK(t testing.TB, group int64, agf *xfsBlock) (all []xfsOwned, blocks map[uint32]bool) {
-	t.Helper()
-	blocks = map[uint32]bool{}
-	be := binary.BigEndian
-	levels := int(agf.u32(agfLevels))
-	type link struct{ block, right uint32 }
-	last := make([]link, levels)
-	for i := range last {
-		last[i] = link{xfsNull, xfsNull}
-	}
-	var check func(block uint32, level int) []byte
-	check = func(block uint32, level int) []byte {
-		n, err := x.step(xfsOwners, group, block, level)
-		if err != nil {
-			t.Fatal(err)
+// unusedOf makes a tree of inodes of which some are free, whose records begin
+// with even numbers. Half of its blocks are full.
+func (x *xfsVolume) unusedOf(r *rand.Rand, levels int) (super, agi *xfsBlock, keys []uint32) {
+	next := uint32(0)
+	root, blocks := x.treeOf(xfsUnused, 500, levels, func(s *xfsStep) int {
+		switch {
+		case s.level == 2:
+			return 2
+		case r.IntN(2) == 0:
+			return s.room()
 		}
-		if blocks[block] {
-			t.Fatalf("block %d is there twice", block)
+		return s.room() - r.IntN(s.room()/2)
+	}, func() []byte {
+		next += 2 * (1 + r.Uint32N(30))
+		keys = append(keys, next)
+		return append(binary.BigEndian.AppendUint32(nil, next), make([]byte, 12)...)
+	})
+	super, agi = x.sectorOf(0, 224), x.sectorOf(2, 312)
+	super.put64(superFree, 1000)
+	agi.put32(agiUnused, root)
+	agi.put32(agiUnused+4, uint32(levels))
+	agi.put32(agiUnusedSize, blocks)
+	return super, agi, keys
+}
+
+// treeOf makes a tree whose blocks begin at first, with as many entries in each
+// as count says.
+func (x *xfsVolume) treeOf(tree xfsTree, first uint32, levels int, count func(*xfsStep) int, record func() []byte) (root, blocks uint32) {
+	last := make([]*xfsStep, levels)
+	var build func(level int) *xfsStep
+	build = func(level int) *xfsStep {
+		s := x.blockOf(tree, first+blocks, level)
+		blocks++
+		if before := last[level]; before != nil {
+			before.put32(treeRight, x.place(s, 0))
+			s.put32(treeLeft, x.place(before, 0))
 		}
-		blocks[block] = true
-		if root := level == levels-1; !root && n.count() < n.room()/2 || root && level > 0 && n.count() < 2 {
-			t.Errorf("block %d on level %d has %d entries", block, level, n.count())
-		}
-		if l := last[level]; n.u32(treeLeft) != l.block || l.block != xfsNull && l.right != block {
-			t.Errorf("block %d on level %d is not linked", block, level)
-		}
-		last[level] = link{block, n.u32(treeRight)}
-		for i := range n.count() {
-			b := n.entry(i)
+		last[level] = s
+		for range count(s) {
 			if level == 0 {
-				all = append(all, xfsOwned{be.Uint32(b), be.Uint32(b[4:]), be.Uint64(b[8:])})
-			} else if want := check(n.child(i), level-1); !bytes.Equal(b, want) {
-				t.Errorf("group %d, block %d has %x for a child with %x", group, block, b, want)
+				s.put(s.count(), record())
+			} else {
+				s.put(s.count(), x.above(build(level-1), 0))
 			}
 		}
-		return n.bounds()
+		return s
 	}
-	check(agf.u32(agfOwners), levels-1)
-	for level, l := range last {
-		if l.right != xfsNull {
-			t.Errorf("level %d goes on to block %d", level, l.right)
-		}
+	return x.place(build(levels-1), 0), blocks
+}
+
+// blockOf makes an empty block of a tree.
+func (x *xfsVolume) blockOf(tree xfsTree, n uint32, level int) *xfsStep {
+	p := x.sectorOf(int64(n), 52)
+	copy(p.b, tree.magic)
+	p.put16(4, level)
+	p.put64(16, uint64(n))
+	p.put32(treeLeft, xfsNull)
+	p.put32(treeRight, xfsNull)
+	return &xfsStep{xfsBlock: p, tree: tree, level: level}
+}
+
+// sectorOf makes an empty piece of metadata.
+func (x *xfsVolume) sectorOf(n int64, sum int) *xfsBlock {
+	p := &xfsBlock{off: n * 512, b: make([]byte, 512), sum: sum}
+	x.change(p)
+	return p
+}
+
+// ownersOK sees that the tree of owners of a group is as it has to be, and gives
+// its records and blocks.
+func (x *xfsVolume) ownersOK(t testing.TB, group int64, agf *xfsBlock) (all []xfsOwned, blocks map[uint32]bool) {
+	t.Helper()
+	be := binary.BigEndian
+	records, blocks := x.treeOK(t, xfsOwners, group, agf.u32(agfOwners), agf.u32(agfLevels))
+	for _, b := range records {
+		all = append(all, xfsOwned{be.Uint32(b), be.Uint32(b[4:]), be.Uint64(b[8:])})
 	}
 	if n := agf.u32(agfOwnSize); n != uint32(len(blocks)) {
 		t.Errorf("group %d has %d blocks of owners, and says %d", group, len(blocks), n)
@@ -278,39 +348,47 @@ func (x *xfsVolume) ownersOK(t testing.TB, group int64, agf *xfsBlock) (all []xf
 	return all, blocks
 }
 
-// blockOf makes an empty block of a tree.
-func (x *xfsVolume) blockOf(tree xfsTree, n uint32, level int) *xfsStep {
-	p := &xfsBlock{off: int64(n) * 512, b: make([]byte, 512), sum: 52}
-	copy(p.b, tree.magic)
-	p.put16(4, level)
-	p.put64(16, uint64(n))
-	p.put32(treeLeft, xfsNull)
-	p.put32(treeRight, xfsNull)
-	x.change(p)
-	return &xfsStep{xfsBlock: p, tree: tree, level: level}
-}
-
-// treeOf makes a tree with 512-byte blocks, whose leaves hold even numbers.
-func treeOf(r *rand.Rand) (x *xfsVolume, root uint32, keys []uint32) {
-	x = &xfsVolume{Super: &xfs.Super{Block: 512, Sector: 512, Groups: 1, GroupBlocks: 1000, Blocks: 1000}, changed: map[int64]*xfsBlock{}}
-	root = 10
-	children := 2 + r.IntN(3)
-	top := x.blockOf(xfsUnused, root, 1)
-	top.put16(6, children)
-	next := uint32(0)
-	for i := range children {
-		n := uint32(20 + i)
-		leaf := x.blockOf(xfsUnused, n, 0)
-		count := leaf.room() - r.IntN(3)*r.IntN(2)
-		for range count {
-			next += 2 * (1 + r.Uint32N(30))
-			record := make([]byte, 16)
-			binary.BigEndian.PutUint32(record, next)
-			leaf.put(leaf.count(), record)
-			keys = append(keys, next)
-		}
-		copy(top.entry(i), leaf.entry(0)[:4])
-		top.put32(treeHead+top.room()*4+4*i, n)
+// treeOK sees that a tree is as it has to be: what nodes know of their children,
+// how many entries there are, the links of each level.
+func (x *xfsVolume) treeOK(t testing.TB, tree xfsTree, group int64, root, levels uint32) (records [][]byte, blocks map[uint32]bool) {
+	t.Helper()
+	blocks = map[uint32]bool{}
+	type link struct{ block, right uint32 }
+	last := make([]link, levels)
+	for i := range last {
+		last[i] = link{xfsNull, xfsNull}
 	}
-	return x, root, keys
+	var check func(block uint32, level int) []byte
+	check = func(block uint32, level int) []byte {
+		n, err := x.step(tree, group, block, level)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if blocks[block] {
+			t.Fatalf("block %d is there twice", block)
+		}
+		blocks[block] = true
+		if root := level == int(levels)-1; !root && n.count() < n.room()/2 || root && level > 0 && n.count() < 2 {
+			t.Errorf("block %d on level %d has %d entries", block, level, n.count())
+		}
+		if l := last[level]; n.u32(treeLeft) != l.block || l.block != xfsNull && l.right != block {
+			t.Errorf("block %d on level %d is not linked", block, level)
+		}
+		last[level] = link{block, n.u32(treeRight)}
+		for i := range n.count() {
+			if level == 0 {
+				records = append(records, n.entry(i))
+			} else if want := check(n.child(i), level-1); !bytes.Equal(n.entry(i), want) {
+				t.Errorf("group %d, block %d has %x for a child with %x", group, block, n.entry(i), want)
+			}
+		}
+		return n.bounds()
+	}
+	check(root, int(levels)-1)
+	for level, l := range last {
+		if l.right != xfsNull {
+			t.Errorf("level %d goes on to block %d", level, l.right)
+		}
+	}
+	return records, blocks
 }

@@ -14,10 +14,6 @@ func (x *xfsVolume) free(in *xfsInode) error {
 	if in.u8(inodeFormat) != formatList || attr != 0 || in.u8(83) == formatTree || in.realtime() {
 		return xfsCannot("it has too much to be freed with it")
 	}
-	super, err := x.load(0, x.Sector, xfsKind{"XFSB", 224, 0})
-	if err != nil {
-		return err
-	}
 	blocks := uint64(0)
 	if err := x.extents(in, func(e xfsExtent) error {
 		blocks += uint64(e.count)
@@ -28,9 +24,13 @@ func (x *xfsVolume) free(in *xfsInode) error {
 	if err := x.unuse(in); err != nil {
 		return err
 	}
-	const ifree, fdblocks, qflags, checked = 136, 144, 176, 0x4 | 0x20 | 0x100 | 0x400
+	super, err := x.super()
+	if err != nil {
+		return err
+	}
+	const ifree, qflags, checked = 136, 176, 0x4 | 0x20 | 0x100 | 0x400
 	super.put64(ifree, super.u64(ifree)+1)
-	super.put64(fdblocks, super.u64(fdblocks)+blocks)
+	super.put64(superFree, super.u64(superFree)+blocks)
 	super.put16(qflags, super.u16(qflags)&^checked) // quotas are counted anew
 	x.change(super)
 
@@ -75,30 +75,46 @@ func (x *xfsVolume) give(in *xfsInode, e xfsExtent) error {
 	return x.zero(e.disk)
 }
 
-// keep puts blocks on the list of their group, which is a ring of blocks that
-// the AGF has the first, the last and the number of. The kernel does not fill
-// it, as it has room for far more than the trees may need: and frees what is
-// too much before it allocates anything.
+// Where an AGF has the first and the last block of its group's list, and the
+// number, and where an AGFL has the list.
+const (
+	listFirst = 40
+	listLast  = 44
+	listCount = 48
+	listHead  = 36
+)
+
+// kept is the list of blocks of a group, which is a ring, and how many it has.
+func (x *xfsVolume) kept(group int64, agf *xfsBlock) (list *xfsBlock, n uint32, err error) {
+	if list, err = x.header(group, 3); err != nil {
+		return nil, 0, err
+	}
+	size := uint32(x.Sector-listHead) / 4
+	n = agf.u32(listCount)
+	if n > size || agf.u32(listFirst) >= size || agf.u32(listLast) >= size || n > 0 && (agf.u32(listLast)+size-agf.u32(listFirst))%size+1 != n {
+		return nil, 0, xfsDamaged("the list of blocks of group %d does not add up", group)
+	}
+	return list, n, nil
+}
+
+// keep puts blocks on the list of their group. It has room for more than a
+// hundred, and the kernel leaves it but a few: it frees what is too much before
+// it allocates anything.
 func (x *xfsVolume) keep(group int64, agf *xfsBlock, block, more uint32) error {
-	list, err := x.header(group, 3)
+	list, n, err := x.kept(group, agf)
 	if err != nil {
 		return err
 	}
-	const head, first, last, count = 36, 40, 44, 48
-	size := uint32(x.Sector-head) / 4
-	n := agf.u32(count)
-	if n > size || agf.u32(first) >= size || agf.u32(last) >= size || n > 0 && (agf.u32(last)+size-agf.u32(first))%size+1 != n {
-		return xfsDamaged("the list of blocks of group %d does not add up", group)
-	}
+	size := uint32(x.Sector-listHead) / 4
 	if more > size-n {
 		return xfsCannot("it is too large to be freed")
 	}
 	for i := range more {
-		at := (agf.u32(last) + 1) % size
-		list.put32(head+4*int(at), block+i)
-		agf.put32(last, at)
+		at := (agf.u32(listLast) + 1) % size
+		list.put32(listHead+4*int(at), block+i)
+		agf.put32(listLast, at)
 	}
-	agf.put32(count, n+more)
+	agf.put32(listCount, n+more)
 	x.change(agf)
 	x.change(list)
 	return nil
@@ -136,20 +152,20 @@ func (x *xfsVolume) unuse(in *xfsInode) error {
 		binary.BigEndian.PutUint32(record[4:], binary.BigEndian.Uint32(record[4:])+1)
 	}
 	x.change(leaf.xfsBlock)
-	const freecount, finobt = 28, 328
+	const freecount = 28
 	agi.put32(freecount, agi.u32(freecount)+1)
 	x.change(agi)
 	if x.ROCompat&xfsFinobt == 0 {
 		return nil
 	}
 
-	unused, err := x.descend(xfsUnused, in.group, agi.u32(finobt), agi.u32(finobt+4), record[:4])
+	unused, err := x.descend(xfsUnused, in.group, agi.u32(agiUnused), agi.u32(agiUnused+4), record[:4])
 	if err != nil {
 		return err
 	}
 	leaf = unused[0]
 	if free == 0 {
-		return x.insert(in, unused, record)
+		return x.insert(unused, in.group, record)
 	}
 	if leaf.i < 0 || !bytes.Equal(leaf.entry(leaf.i), before) {
 		return xfsDamaged("the records of inode %d differ: %d are free", in.id, bits.OnesCount64(free))
@@ -157,67 +173,4 @@ func (x *xfsVolume) unuse(in *xfsInode) error {
 	copy(leaf.entry(leaf.i), record)
 	x.change(leaf.xfsBlock)
 	return nil
-}
-
-// insert puts a record behind the one that path leads to.
-func (x *xfsVolume) insert(in *xfsInode, path []*xfsStep, record []byte) error {
-	at := path[0].i + 1
-	if path[0].count() == path[0].room() {
-		var err error
-		if at, err = x.makeRoom(in, path, at); err != nil {
-			return err
-		}
-	}
-	path[0].put(at, record)
-	x.change(path[0].xfsBlock)
-	for _, s := range path[1:] { // parents know the first record
-		if at > 0 {
-			break
-		}
-		copy(s.entry(s.i), record[:s.tree.key])
-		x.change(s.xfsBlock)
-		at = s.i
-	}
-	return nil
-}
-
-// makeRoom moves a record from a full leaf to the one before or behind it under
-// the same parent. It gives where the new record's place is then, in the leaf
-// that path leads to then.
-func (x *xfsVolume) makeRoom(in *xfsInode, path []*xfsStep, at int) (int, error) {
-	for _, side := range []int{-1, 1} {
-		if len(path) == 1 {
-			break
-		}
-		leaf, parent := path[0], path[1]
-		i := parent.i + side
-		if i < 0 || i >= parent.count() || at+side < 0 {
-			continue
-		}
-		other, err := x.step(leaf.tree, in.group, parent.child(i), 0)
-		if err != nil {
-			return 0, err
-		}
-		n := leaf.count()
-		switch {
-		case other.count() == other.room():
-			continue
-		case side < 0:
-			other.put(other.count(), bytes.Clone(leaf.entry(0)))
-			leaf.put(0, nil)
-			copy(parent.entry(parent.i), leaf.entry(0)[:leaf.tree.key])
-			at--
-		case at == n: // the new one is the first behind
-			path[0], parent.i, at = other, i, 0
-		default:
-			other.put(0, bytes.Clone(leaf.entry(n-1)))
-			leaf.put(n-1, nil)
-			copy(parent.entry(i), other.entry(0)[:leaf.tree.key])
-		}
-		for _, s := range []*xfsStep{leaf, other, parent} {
-			x.change(s.xfsBlock)
-		}
-		return at, nil
-	}
-	return 0, xfsCannot("there is no room to note that its inode is free")
 }

@@ -5,8 +5,12 @@ import (
 	"encoding/binary"
 )
 
-// xfsOwnTrees is who owns the blocks of a group's trees and those kept for them.
-const xfsOwnTrees = 1<<64 - 5
+// Who owns the blocks of a group's trees and those kept for them, and who those
+// of its trees of inodes.
+const (
+	xfsOwnTrees  = 1<<64 - 5
+	xfsOwnInodes = 1<<64 - 6
+)
 
 // Where an AGF has the root of the tree of owners, how many levels and how many
 // blocks it has, and how many blocks all trees of the group have but for roots.
@@ -33,36 +37,82 @@ func (x *xfsVolume) hand(in *xfsInode, e xfsExtent, agf *xfsBlock) error {
 	be.PutUint64(record[8:], xfsOwnTrees)
 	be.PutUint64(record[16:], 0)
 	x.rekey(path)
-	block, count := e.block, e.count
+	return x.unite(e.group, agf, e.block, e.count, xfsOwnTrees)
+}
+
+// pass makes the tree of inodes the owner of a block that the other trees own.
+func (x *xfsVolume) pass(group int64, agf *xfsBlock, block uint32) error {
+	be := binary.BigEndian
+	path, err := x.owner(group, agf, block)
+	if err != nil {
+		return err
+	}
+	record := path[0].entry(path[0].i)
+	first, n := be.Uint32(record), be.Uint32(record[4:])
+	if be.Uint64(record[8:]) != xfsOwnTrees || block-first >= n {
+		return xfsDamaged("block %d of group %d is another's, and kept for trees", block, group)
+	}
+	of := func(block, count uint32, owner uint64) []byte {
+		return be.AppendUint64(be.AppendUint64(be.AppendUint32(be.AppendUint32(nil, block), count), owner), 0)
+	}
+	mine := of(block, 1, xfsOwnInodes)
+	if block == first {
+		copy(record, mine)
+		x.rekey(path)
+	} else {
+		be.PutUint32(record[4:], block-first)
+		x.rekey(path)
+		if err := x.insert(path, group, mine); err != nil {
+			return err
+		}
+	}
+	if more := n - (block - first) - 1; more > 0 {
+		if path, err = x.owner(group, agf, block); err != nil {
+			return err
+		}
+		if err := x.insert(path, group, of(block+1, more, xfsOwnTrees)); err != nil {
+			return err
+		}
+	}
+	return x.unite(group, agf, block, 1, xfsOwnInodes)
+}
+
+// unite makes one record of that of an extent and those that it touches, where
+// their owner is the same and has no blocks with others.
+func (x *xfsVolume) unite(group int64, agf *xfsBlock, block, count uint32, owner uint64) error {
+	be := binary.BigEndian
 	for _, side := range []int{1, -1} {
-		other, err := x.beside(path, e.group, side)
+		path, err := x.owner(group, agf, block)
 		if err != nil {
 			return err
 		}
-		if other == nil || be.Uint64(other[8:]) != xfsOwnTrees {
+		other, err := x.beside(path, group, side)
+		if err != nil {
+			return err
+		}
+		if other == nil || be.Uint64(other[8:]) != owner {
 			continue
 		}
 		first, n := be.Uint32(other), be.Uint32(other[4:])
 		if side > 0 && block+count != first || side < 0 && first+n != block {
 			continue
 		}
-		// No block of the trees is another's too, so its number finds the record.
-		gone, err := x.owner(e.group, agf, first)
+		gone, err := x.owner(group, agf, first)
 		if err != nil {
 			return err
 		}
 		if !bytes.Equal(gone[0].entry(gone[0].i), other) {
-			return xfsDamaged("the levels of a tree of group %d do not add up", e.group)
+			return xfsDamaged("the levels of a tree of group %d do not add up", group)
 		}
-		if err := x.take(gone, e.group, agf); err != nil {
+		if err := x.take(gone, group, agf); err != nil {
 			return err
 		}
-		if path, err = x.owner(e.group, agf, block); err != nil {
+		if path, err = x.owner(group, agf, block); err != nil {
 			return err
 		}
 		record := path[0].entry(path[0].i)
-		if be.Uint32(record) != block || be.Uint64(record[8:]) != xfsOwnTrees {
-			return xfsDamaged("group %d has its owners in no order", e.group)
+		if be.Uint32(record) != block || be.Uint64(record[8:]) != owner {
+			return xfsDamaged("group %d has its owners in no order", group)
 		}
 		block, count = min(block, first), count+n
 		be.PutUint32(record, block)
@@ -119,10 +169,13 @@ func (x *xfsVolume) rekey(path []*xfsStep) {
 	}
 }
 
-// bounds is the first key of a block of the tree of owners, and the last key
+// bounds is the first key of a block, and in the tree of owners the last key
 // that a part of one of its extents has: which is not the last extent's, where
 // files share blocks.
 func (s *xfsStep) bounds() []byte {
+	if s.tree.stride == s.tree.key {
+		return bytes.Clone(s.entry(0)[:s.tree.key])
+	}
 	var low, high []byte
 	for i := range s.count() {
 		first, last := s.entry(i), []byte(nil)

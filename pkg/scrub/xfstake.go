@@ -114,5 +114,5 @@ func (x *xfsVolume) drop(s *xfsStep, group int64, agf *xfsBlock) error {
 	agf.put32(agfTrees, agf.u32(agfTrees)-1)
 	agf.put32(agfOwnSize, agf.u32(agfOwnSize)-1)
 	delete(x.changed, s.off)
-	return x.keep(group, agf, uint32(s.off/x.Block-group*x.GroupBlocks), 1)
+	return x.keep(group, agf, x.place(s, group), 1)
 }

@@ -76,6 +76,11 @@ func (x *xfsVolume) step(tree xfsTree, group int64, block uint32, level int) (*x
 	return s, nil
 }
 
+// place is the block within a group that a step is.
+func (x *xfsVolume) place(s *xfsStep, group int64) uint32 {
+	return uint32(s.off/x.Block - group*x.GroupBlocks)
+}
+
 // item is an entry as put takes it: a record, or keys and the child's block.
 func (s *xfsStep) item(i int) []byte {
 	b := bytes.Clone(s.entry(i))
