@@ -40,8 +40,9 @@ const (
 // free space changes. A file is removed by taking out its name, freeing
 // its inode, and giving its blocks, which are few, to the list of blocks that
 // its group keeps for its trees' growth: the kernel takes from there, and gives
-// back what is too much. What shares blocks with another file leaves them as
-// they are.
+// back what is too much. Where the trees that say who owns a block and which
+// inodes are free get too many entries for a block, or too few, blocks are split
+// and joined. What shares blocks with another file leaves them as they are.
 //
 // The format is that of "XFS Algorithms & Data Structures", 3rd edition.
 func XFS(r io.ReaderAt, size int64) (*Patch, error) {
