@@ -111,6 +111,7 @@ type xfsVolume struct {
 	r       io.ReaderAt
 	changed map[int64]*xfsBlock // by offset
 	zeros   []extent.Range
+	freed   extent.Set // zeros too, until a tree takes one
 }
 
 // xfsKind is a kind of metadata with its checksum and the filesystem's UUID in
@@ -203,7 +204,7 @@ func (x *xfsVolume) block(group int64, block uint32) (int64, error) {
 
 // finish seals what was changed and puts it into the patch.
 func (x *xfsVolume) finish(p *Patch) error {
-	p.Zero = extent.NewSet(x.zeros...)
+	p.Zero = extent.NewSet(x.zeros...).Union(x.freed)
 	end := int64(0)
 	for _, c := range x.changed {
 		binary.LittleEndian.PutUint32(c.b[c.sum:], xfs.Sum(c.b, c.sum))

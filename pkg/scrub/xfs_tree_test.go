@@ -1,15 +1,16 @@
 package scrub
 
 import (
-	"bytes"
 	"encoding/binary"
 	"errors"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/orbit-pxe/orbit/pkg/extent"
 	"github.com/orbit-pxe/orbit/pkg/fsmap"
 	"github.com/orbit-pxe/orbit/pkg/fsmap/xfs"
 )
@@ -35,6 +36,7 @@ func TestXFSInsert(t *testing.T) {
 					if err := x.keep(0, agf, rec.Block+i, 1); err != nil {
 						t.Fatal(err)
 					}
+					x.freed.Add(bytesOf(rec.Block + i))
 				}
 			}
 		}
@@ -82,11 +84,17 @@ func TestXFSInsert(t *testing.T) {
 			}
 			for i := range agf.u32(listCount) {
 				block := list.u32(listHead + 4*int((agf.u32(listFirst)+i)%119))
-				if owners[block] != xfsOwnTrees {
+				if owners[block] != xfsOwnTrees || !x.freed.Contains(bytesOf(block)) {
 					t.Fatalf("block %d is %x's, and on the list", block, owners[block])
 				}
 			}
-			after, _ := x.ownersOK(t, 0, agf)
+			after, blocks := x.ownersOK(t, 0, agf)
+			maps.Copy(used, blocks)
+			for block := range used {
+				if x.freed.Overlaps(bytesOf(block)) {
+					t.Fatalf("block %d is free, and in a tree", block)
+				}
+			}
 			x.ownedBy(t, after, owners)
 		}
 		splits += int(agi.u32(agiUnusedSize) - before)
@@ -95,6 +103,10 @@ func TestXFSInsert(t *testing.T) {
 	if splits < 300 || raised < 20 || full == 0 {
 		t.Errorf("%d blocks were split, %d levels added, %d trees had no blocks for more", splits, raised, full)
 	}
+}
+
+func bytesOf(block uint32) extent.Range {
+	return extent.Range{Off: int64(block) * 512, End: int64(block)*512 + 512}
 }
 
 // ownedBy sees that records are in order, as few as can be, and say of each
@@ -331,64 +343,4 @@ func (x *xfsVolume) sectorOf(n int64, sum int) *xfsBlock {
 	p := &xfsBlock{off: n * 512, b: make([]byte, 512), sum: sum}
 	x.change(p)
 	return p
-}
-
-// ownersOK sees that the tree of owners of a group is as it has to be, and gives
-// its records and blocks.
-func (x *xfsVolume) ownersOK(t testing.TB, group int64, agf *xfsBlock) (all []xfsOwned, blocks map[uint32]bool) {
-	t.Helper()
-	be := binary.BigEndian
-	records, blocks := x.treeOK(t, xfsOwners, group, agf.u32(agfOwners), agf.u32(agfLevels))
-	for _, b := range records {
-		all = append(all, xfsOwned{be.Uint32(b), be.Uint32(b[4:]), be.Uint64(b[8:])})
-	}
-	if n := agf.u32(agfOwnSize); n != uint32(len(blocks)) {
-		t.Errorf("group %d has %d blocks of owners, and says %d", group, len(blocks), n)
-	}
-	return all, blocks
-}
-
-// treeOK sees that a tree is as it has to be: what nodes know of their children,
-// how many entries there are, the links of each level.
-func (x *xfsVolume) treeOK(t testing.TB, tree xfsTree, group int64, root, levels uint32) (records [][]byte, blocks map[uint32]bool) {
-	t.Helper()
-	blocks = map[uint32]bool{}
-	type link struct{ block, right uint32 }
-	last := make([]link, levels)
-	for i := range last {
-		last[i] = link{xfsNull, xfsNull}
-	}
-	var check func(block uint32, level int) []byte
-	check = func(block uint32, level int) []byte {
-		n, err := x.step(tree, group, block, level)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if blocks[block] {
-			t.Fatalf("block %d is there twice", block)
-		}
-		blocks[block] = true
-		if root := level == int(levels)-1; !root && n.count() < n.room()/2 || root && level > 0 && n.count() < 2 {
-			t.Errorf("block %d on level %d has %d entries", block, level, n.count())
-		}
-		if l := last[level]; n.u32(treeLeft) != l.block || l.block != xfsNull && l.right != block {
-			t.Errorf("block %d on level %d is not linked", block, level)
-		}
-		last[level] = link{block, n.u32(treeRight)}
-		for i := range n.count() {
-			if level == 0 {
-				records = append(records, n.entry(i))
-			} else if want := check(n.child(i), level-1); !bytes.Equal(n.entry(i), want) {
-				t.Errorf("group %d, block %d has %x for a child with %x", group, block, n.entry(i), want)
-			}
-		}
-		return n.bounds()
-	}
-	check(root, int(levels)-1)
-	for level, l := range last {
-		if l.right != xfsNull {
-			t.Errorf("level %d goes on to block %d", level, l.right)
-		}
-	}
-	return records, blocks
 }

@@ -72,7 +72,8 @@ func (x *xfsVolume) give(in *xfsInode, e xfsExtent) error {
 			return err
 		}
 	}
-	return x.zero(e.disk)
+	x.freed.Add(e.disk)
+	return nil
 }
 
 // Where an AGF has the first and the last block of its group's list, and the

@@ -1,6 +1,10 @@
 package scrub
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+
+	"github.com/orbit-pxe/orbit/pkg/extent"
+)
 
 // insert puts an item behind the entry that path leads to, in a tree of a
 // group. A full block is split: the half behind becomes a new block, of which
@@ -115,6 +119,7 @@ func (x *xfsVolume) another(s *xfsStep, group int64) (*xfsStep, error) {
 	next.put16(6, 0)
 	next.put64(16, uint64(off)/512)
 	x.change(next.xfsBlock)
+	x.freed.Remove(extent.Range{Off: off, End: off + x.Block})
 	if s.tree.magic == xfsOwners.magic {
 		agf.put32(agfTrees, agf.u32(agfTrees)+1)
 		agf.put32(agfOwnSize, agf.u32(agfOwnSize)+1)

@@ -1,5 +1,7 @@
 package scrub
 
+import "github.com/orbit-pxe/orbit/pkg/extent"
+
 // take takes the record that path leads to out of the tree of owners. No block
 // but the root may have less than half of what there is room for: one that
 // would gets an entry of a block beside it, or becomes one with it, which takes
@@ -114,5 +116,6 @@ func (x *xfsVolume) drop(s *xfsStep, group int64, agf *xfsBlock) error {
 	agf.put32(agfTrees, agf.u32(agfTrees)-1)
 	agf.put32(agfOwnSize, agf.u32(agfOwnSize)-1)
 	delete(x.changed, s.off)
+	x.freed.Add(extent.Range{Off: s.off, End: s.off + x.Block}) // it may have been a file's before it was the tree's
 	return x.keep(group, agf, x.place(s, group), 1)
 }
