@@ -95,6 +95,9 @@ func TestXFSInsert(t *testing.T) {
 					t.Fatalf("block %d is free, and in a tree", block)
 				}
 			}
+			if agf.u32(agfTrees)+1 != agf.u32(agfOwnSize) {
+				t.Fatalf("%d blocks are in trees, %d in that of owners", agf.u32(agfTrees)+1, agf.u32(agfOwnSize))
+			}
 			x.ownedBy(t, after, owners)
 		}
 		splits += int(agi.u32(agiUnusedSize) - before)
