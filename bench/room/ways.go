@@ -76,7 +76,7 @@ func (s *scene) serving(ctx context.Context, role room.Role, f func() (time.Dura
 const fastCard = 9_300_000_000
 
 func byMulticast(ctx context.Context, s *scene) (round, error) {
-	serve := &room.Serve{File: s.image, Peer: group}
+	serve := &room.Serve{File: s.image, Peer: group, MinReceivers: len(s.lab.Nodes)} // as udp-sender has it
 	if s.Rate == 0 {
 		serve.MaxRate = fastCard // which /sys does not show in the lab's namespaces
 	}

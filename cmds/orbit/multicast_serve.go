@@ -47,6 +47,8 @@ func serveVerb(ctx context.Context, stdout, _ io.Writer, args []string) error {
 	bits(&b.o.Rate, "rate", "send at `BITS`/s, such as 200M, whatever the room takes (default: as it takes)")
 	bits(&b.o.MaxRate, "max-rate", "send at most `BITS`/s (default: what the interface can)")
 	f.Float64Var(&b.o.Share, "share", 0.9, "share of the nodes to wait for, `0.01 to 1`: the others do not slow the room, and fetch what they lack by HTTP")
+	f.IntVar(&b.o.MinReceivers, "min-receivers", 1, "begin when `N` nodes are there, or after --max-wait: none of them has to be sent the start again")
+	f.DurationVar(&b.o.MaxWait, "max-wait", time.Minute, "begin so `LONG` after the first node has come, however many are there")
 	f.IntVar(&b.o.TTL, "ttl", 5, "`N` routers that the group may pass, and one")
 	jumbo := f.Bool("jumbo", false, "send blocks of 8 KiB, on a network with jumbo frames: imagenode finds out, orbit multicast get needs --jumbo, and real clients must be built so")
 	f.DurationVar(&b.o.Idle, "idle", 0, "end after so `LONG` without work (default: never)")
@@ -63,6 +65,10 @@ func serveVerb(ctx context.Context, stdout, _ io.Writer, args []string) error {
 		return usage("--share %g: want more than 0, and 1 at most", b.o.Share)
 	case b.o.TTL < 1 || b.o.TTL > 255:
 		return usage("--ttl %d: want 1 to 255", b.o.TTL)
+	case b.o.MinReceivers < 1:
+		return usage("--min-receivers %d: want 1 or more", b.o.MinReceivers)
+	case b.o.MaxWait <= 0:
+		return usage("--max-wait %s: want more than 0", b.o.MaxWait)
 	case b.o.Idle < 0:
 		return usage("--idle %s: want 0, which is never, or more", b.o.Idle)
 	case b.o.Rate != 0 && b.o.MaxRate != 0:

@@ -145,7 +145,7 @@ func (r *roster) counts(c *member, now time.Duration) bool {
 // queueFor is where what a client asks for waits. What need not wait is taken out
 // of the request. The lock is held.
 func (s *Server) queueFor(c *member, m *wire.Partial) *queue.Queue {
-	if c == nil || c.behind == 0 || s.layout.CheckPartial(m) != nil || s.seen[m.Chunk] == 0 {
+	if c == nil || c.behind == 0 || s.seen[m.Chunk] == 0 {
 		return s.queue
 	}
 	s.queue.Trim(m)

@@ -17,7 +17,7 @@ const glance = 25 * time.Millisecond
 // them the client lets a nap's worth gather in its socket.
 const (
 	sparse = 32
-	nap    = 2 * time.Millisecond
+	nap    = 4 * time.Millisecond
 )
 
 // listen follows the session until it is over.

@@ -13,6 +13,9 @@ const (
 	// tolerable is the share of blocks that may be lost without a reason to look
 	// for, beyond what is lost at any rate.
 	tolerable = 0.02
+	// cheap is as much where repairs are coded: whatever each client has lost, they
+	// cost not much more than what the neediest has.
+	cheap = 0.05
 	// The rate falls by somewhat more than the share that is lost, for what is
 	// known of that is old; by shallowest at least and by deepest at most.
 	shallowest, deepest = 0.1, 0.5
@@ -66,6 +69,7 @@ type measure struct {
 	elapsed  time.Duration
 	bits     float64       // sent
 	loss     float64       // blocks lost per block sent
+	coded    bool          // repairs are
 	overruns int           // times that the network was full on this machine
 	lag      time.Duration // from the sending of a block to the request for it, if it was lost
 }
@@ -82,7 +86,7 @@ func (g *governor) step(m measure) {
 		}
 	case g.fell:
 		g.judge(m)
-	case m.loss-g.base > tolerable+g.base/2:
+	case m.loss-g.base > m.tolerable()+g.base/2:
 		g.fall(m, young)
 	default:
 		g.grow(m)
@@ -116,7 +120,7 @@ func (g *governor) judge(m measure) {
 	remains := m.loss-g.base > (g.loss-g.base)/2 && (1-m.loss)*fall < (1-g.loss)*(1+fall)/2
 	switch {
 	case !remains:
-	case m.loss > hopeless, m.loss > unsettled*g.loss+tolerable:
+	case m.loss > hopeless, m.loss > unsettled*g.loss+m.tolerable():
 		// There is further to fall, or clients asked late for what the higher rate
 		// had cost them, so that it was not known then.
 		g.fall(m, 0)
@@ -156,6 +160,14 @@ func (g *governor) grow(m measure) {
 
 // settle is how many rounds pass until what a change does can be measured.
 func (m *measure) settle() int { return settle + min(int(m.lag/round), mostLag) }
+
+// tolerable are losses without a reason to look for, beyond those at any rate.
+func (m *measure) tolerable() float64 {
+	if m.coded {
+		return cheap
+	}
+	return tolerable
+}
 
 // achieved is what was sent, bit/s.
 func (m *measure) achieved() float64 { return m.bits / m.elapsed.Seconds() }

@@ -24,6 +24,13 @@ const (
 	busyGather = 60 * time.Millisecond
 )
 
+const (
+	// crossing is how long a request may be on its way, from a busy machine, and
+	// unusual the share of a chunk that hardly ever gets lost at a time.
+	crossing = 100 * time.Millisecond
+	unusual  = 1.0 / 16
+)
+
 // listen takes what clients send.
 func (s *Server) listen(ctx context.Context) error {
 	for {
@@ -89,12 +96,17 @@ func (s *Server) want(ip [4]byte, m *wire.Partial) {
 	now := s.now()
 	c := s.roster.asked(ip, now)
 	s.code(now)
-	if s.layout.CheckPartial(m) == nil && s.underway(m) {
+	if s.layout.CheckPartial(m) != nil {
+		s.count.bad.Add(1)
+		return
+	}
+	lost := c != nil && s.seen[m.Chunk] > c.since
+	if s.underway(m) || lost && s.crossed(now, c, m) {
 		return
 	}
 	q := s.queueFor(c, m)
 	before := q.Stats().Wanted
-	if q != s.queue && m.Blocks.Empty() {
+	if m.Blocks.Empty() {
 		return
 	}
 	if _, err := q.Add(now, m); err != nil {
@@ -103,13 +115,23 @@ func (s *Server) want(ip [4]byte, m *wire.Partial) {
 	}
 	// What was sent since the client is here, it has lost. What others want too,
 	// or it has asked for before, is not counted twice.
-	if c != nil && s.seen[m.Chunk] > c.since {
+	if lost {
+		q.Lost(m)
 		n := q.Stats().Wanted - before
 		c.lost += n
 		s.turn.late(now, s.sent[m.Chunk].at, n)
 	}
 	s.busy = now
 	wake(s.work)
+}
+
+// crossed tells whether a request for much more of a chunk than gets lost was most
+// likely sent before the client saw what came of it. If it has lost that, it asks
+// again. The lock is held.
+func (s *Server) crossed(now time.Duration, c *member, m *wire.Partial) bool {
+	blocks := float64(s.layout.Len(m.Chunk))
+	return c.coded && float64(m.Blocks.Count()) > blocks*(unusual+2*s.queue.Loss()) &&
+		stamp(now)-s.sent[m.Chunk].at < uint32(crossing/time.Millisecond)
 }
 
 // code says whether repairs may be coded now. A round of requests comes when a
@@ -193,6 +215,7 @@ func (s *Server) joined(d *multicast.Datagram, id uint32) netip.AddrPort {
 	fresh := s.roster.join(ip, id, now)
 	s.busy = now
 	s.mu.Unlock()
+	wake(s.work) // the room may be complete
 	if fresh {
 		s.tell(Event{Kind: Joined, Client: address(ip), ID: id})
 		return d.From

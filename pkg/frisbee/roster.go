@@ -26,7 +26,7 @@ type roster struct {
 // member is one client.
 type member struct {
 	id       uint32
-	since    uint32        // stamp of when it was first heard
+	since    uint32        // stamp of when it was first heard, or last joined
 	last     time.Duration // when it was last heard
 	gone     time.Duration // when it left
 	joined   bool
@@ -119,7 +119,11 @@ func (r *roster) makeRoom(now time.Duration) bool {
 // join tells whether the client is new: repeated joins are the same one's.
 func (r *roster) join(ip [4]byte, id uint32, now time.Duration) bool {
 	c := r.heard(ip, now)
-	if c == nil || c.joined && !c.left && c.id == id {
+	if c == nil {
+		return false
+	}
+	if c.joined && !c.left && c.id == id {
+		c.since = stamp(now) // has not heard the answer, and takes nothing before it has
 		return false
 	}
 	if c.joined && !c.left {

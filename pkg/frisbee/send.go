@@ -111,8 +111,7 @@ func (s *Server) next(ctx context.Context, p *piece) error {
 		s.mu.Lock()
 		now := s.now()
 		s.code(now)
-		w, ok := s.takeWork(now, most)
-		due, held := s.queue.Due()
+		w, due, ok := s.await(now, most)
 		if ok {
 			s.busy = now
 			s.flight = append(s.flight, w)
@@ -128,7 +127,7 @@ func (s *Server) next(ctx context.Context, p *piece) error {
 			return nil
 		}
 		var ripe <-chan time.Time
-		if held {
+		if due > 0 {
 			ripe = time.After(max(due-now, 0))
 		}
 		select {
@@ -138,6 +137,26 @@ func (s *Server) next(ctx context.Context, p *piece) error {
 		case <-ripe:
 		}
 	}
+}
+
+// await takes what to send next from the queues, if the room is complete. If there
+// is nothing, it tells when there may be, or 0. The lock is held.
+func (s *Server) await(now time.Duration, most int) (w queue.Work, due time.Duration, ok bool) {
+	if !s.gate.open {
+		if s.queue.Blocks() == 0 {
+			return w, 0, false
+		}
+		if most, due = s.gate.pass(now, s.roster.here, most); most == 0 {
+			return w, due, false
+		}
+		if s.gate.open && s.gate.clients > 1 {
+			s.o.Log.Info("frisbee begins", "receivers", s.roster.here, "waited for", s.gate.clients)
+		}
+	}
+	if w, ok = s.takeWork(now, most); !ok {
+		due, _ = s.queue.Due()
+	}
+	return w, due, ok
 }
 
 // packets appends the blocks of a piece from the first on.

@@ -38,6 +38,12 @@ type ServerOptions struct {
 	// others, if they lose far more than most, do not slow the room.
 	Share float64
 
+	// MinReceivers are the clients that the server waits for before it sends more
+	// than a sign of life, but not longer than MaxWait from the first on, which is
+	// a minute if it is 0. Who comes later gets the start of the file later.
+	MinReceivers int
+	MaxWait      time.Duration
+
 	// Idle ends the session after so long without work; 0 is Patience, and less is
 	// never.
 	Idle time.Duration
@@ -102,6 +108,7 @@ type Server struct {
 	busy     time.Duration // when there last was work
 	pace     pace
 	turn     turn
+	gate     gate
 	governor *governor // nil if the rate is fixed
 
 	// Hold a token each when there may be something to do.
@@ -145,7 +152,7 @@ func NewServer(o ServerOptions) (*Server, error) {
 		queue: queue.New(layout, 0), behind: behind{queue: queue.New(layout, 0)}, roster: newRoster(o.MaxClients),
 		seen: make([]uint32, layout.Chunks()), sent: make([]passed, layout.Chunks()), work: make(chan struct{}, 1), answers: make(chan struct{}, 1),
 		pace:     pace{block: float64(o.Geometry.BlockSize() * 8), rate: float64(o.Rate)},
-		governor: newGovernor(o),
+		governor: newGovernor(o), gate: gate{clients: o.MinReceivers, most: o.MaxWait},
 	}
 	if s.governor != nil {
 		s.pace.rate = s.governor.rate
@@ -168,6 +175,9 @@ func (o ServerOptions) withDefaults() ServerOptions {
 	}
 	if o.Share <= 0 || o.Share > 1 {
 		o.Share = defaultShare
+	}
+	if o.MaxWait <= 0 {
+		o.MaxWait = defaultMaxWait
 	}
 	if o.MinRate <= 0 {
 		o.MinRate = defaultMinRate

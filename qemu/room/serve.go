@@ -19,6 +19,7 @@ type Serve struct {
 	Share         float64 // 0 is the default
 	Keepalive     time.Duration
 	MaxClients    int
+	MinReceivers  int
 	Plain         bool
 }
 
@@ -36,7 +37,7 @@ func (r *Serve) run(ctx context.Context, s *stage) (any, error) {
 	}
 	server, err := frisbee.NewServer(frisbee.ServerOptions{
 		File: f, Size: info.Size(), Peer: r.Peer, Interface: lab.Interface, Rate: r.Rate, MaxRate: r.MaxRate,
-		Share: r.Share, Keepalive: r.Keepalive, MaxClients: r.MaxClients, Plain: r.Plain, Log: s.log,
+		Share: r.Share, Keepalive: r.Keepalive, MaxClients: r.MaxClients, MinReceivers: r.MinReceivers, Plain: r.Plain, Log: s.log,
 		Event: func(e frisbee.Event) { s.log.Debug("event", "event", slog.AnyValue(e)) },
 	})
 	if err != nil {

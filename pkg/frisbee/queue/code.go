@@ -17,8 +17,7 @@ const (
 type code struct {
 	on     bool
 	gather time.Duration
-	held   list    // entries that have had their turn, and wait for more requests
-	loss   float64 // share of blocks that the neediest clients lose
+	held   list // entries that have had their turn, and wait for more requests
 
 	// The batch being sent, over when Next is called after its last piece.
 	total, left int // coded blocks; no batch if total is 0
@@ -37,6 +36,9 @@ func (q *Queue) Code(on bool, gather time.Duration) {
 		q.code.left = 0
 	}
 }
+
+// Codes tells whether repairs are coded.
+func (q *Queue) Codes() bool { return q.code.on }
 
 // Due is when what is held back is to be sent, if anything is.
 func (q *Queue) Due() (time.Duration, bool) {
@@ -82,8 +84,8 @@ func (q *Queue) unhold() {
 }
 
 // sums is how many coded blocks to send to clients that lack up to n blocks.
-func (c *code) sums(n int) int {
-	return int(math.Ceil(float64(n+spare) / (1 - min(c.loss, 0.5))))
+func (q *Queue) sums(n int) int {
+	return int(math.Ceil(float64(n+spare) / (1 - q.ahead.loss)))
 }
 
 // encode begins a batch of coded blocks instead of the blocks of an entry. More
@@ -93,19 +95,14 @@ func (q *Queue) encode(e *entry) bool {
 	if !c.on || e.most > q.layout.Codable(e.chunk) {
 		return false
 	}
-	// Most chunks are repaired by two batches, of which the second is small.
-	if loss := float64(e.most) / float64(q.layout.Len(e.chunk)); loss > c.loss {
-		c.loss += (loss - c.loss) / 4
-	} else {
-		c.loss += (loss - c.loss) / 64
-	}
-	all, n := e.blocks.Count(), c.sums(e.most)
+	all, n := e.blocks.Count(), q.sums(e.most)
 	if n >= all && e.most <= wire.Few {
 		return false
 	}
 	q.blocks += int64(n - all)
 	q.chunk, q.pos, q.end, q.whole = e.chunk, 0, 0, false
 	c.total, c.left = n, n
+	q.ahead.sent(e.chunk, n)
 	return true
 }
 
@@ -116,9 +113,10 @@ func (q *Queue) joins(n int) bool {
 	if !c.on || n > q.layout.Codable(q.chunk) {
 		return false
 	}
-	if more := c.sums(n) - c.total; more > 0 {
+	if more := q.sums(n) - c.total; more > 0 {
 		c.total += more
 		c.left += more
+		q.ahead.sent(q.chunk, more)
 		q.blocks += int64(more)
 		q.stats.Wanted += uint64(more)
 	}

@@ -56,7 +56,8 @@ type Queue struct {
 	chunk    int32
 	pos, end int // blocks from pos on are yet to be taken
 
-	code code
+	code  code
+	ahead ahead
 }
 
 type entry struct {
@@ -218,6 +219,9 @@ func (q *Queue) Next(now time.Duration, most int) (Work, bool) {
 // begin takes the head: its first run, or all of it if it is to be coded.
 func (q *Queue) begin(now time.Duration) bool {
 	q.code.total = 0
+	if q.whole && q.follow() {
+		return true
+	}
 	l := &q.list
 	if !q.more {
 		l = q.ripe(now)
@@ -229,6 +233,7 @@ func (q *Queue) begin(now time.Duration) bool {
 	e := &q.entries[l.head]
 	if !q.more {
 		delete(q.waiting, e.chunk)
+		q.ahead.learn(e.chunk)
 		if q.encode(e) {
 			q.release(l)
 			return true

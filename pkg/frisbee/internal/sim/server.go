@@ -25,6 +25,8 @@ type Server struct {
 	Queue *queue.Queue
 	Mixer *queue.Mixer
 	work  queue.Work // not sent yet
+	// passed are the chunks of which all was sent when the clients were there.
+	passed map[int32]bool
 
 	id    int
 	queue []entry
@@ -59,6 +61,9 @@ func (s *Server) Packet(now time.Duration, d []byte) {
 	if s.Queue != nil {
 		s.Queue.Code(true, gather)
 		s.Queue.Add(now, &m)
+		if s.passed[m.Chunk] {
+			s.Queue.Lost(&m)
+		}
 	} else {
 		s.add(&m)
 	}
@@ -112,6 +117,9 @@ func (s *Server) Wake(now time.Duration) {
 // gather is what the server of ours waits for requests for a chunk.
 const gather = 15 * time.Millisecond
 
+// joining is for how long clients come.
+const joining = 10 * time.Millisecond
+
 func (s *Server) due() (time.Duration, bool) {
 	if s.Queue == nil {
 		return 0, false
@@ -128,6 +136,12 @@ func (s *Server) ours(now time.Duration) bool {
 			*w = queue.Work{}
 			return false
 		}
+	}
+	if !w.Coded && w.First == 0 && now >= joining {
+		if s.passed == nil {
+			s.passed = map[int32]bool{}
+		}
+		s.passed[w.Chunk] = true
 	}
 	w.Count--
 	s.Sent++
