@@ -16,6 +16,9 @@ func TestRoster(t *testing.T) {
 	if !r.join(ip(1), 7, at(1)) || r.join(ip(1), 7, at(2)) || !r.join(ip(2), 7, at(2)) {
 		t.Error("a client that repeats its join is another, or one at another address is not")
 	}
+	if r.clients[ip(1)].since != stamp(at(2)) {
+		t.Error("a client that repeats its join has followed since the first")
+	}
 	if r.here != 2 || r.joined != 2 {
 		t.Errorf("%d here of %d", r.here, r.joined)
 	}

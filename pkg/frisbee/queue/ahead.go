@@ -14,8 +14,8 @@ const (
 	// surprise is what losses may be believed to have grown by from one chunk to
 	// the next, beyond twice as many: one client may have been busy for a moment.
 	surprise = 0.01
-	// forget is by which share less is believed to get lost after each chunk: a
-	// fourth of them is asked for then where losses stay the same.
+	// forget is by which share less is believed to get lost after each chunk: where
+	// losses stay the same, a fourth of the chunks is asked for then at 1 %.
 	forget = 1.0 / 64
 )
 

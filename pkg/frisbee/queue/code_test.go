@@ -157,6 +157,9 @@ func TestCodeModel(t *testing.T) {
 				continue
 			}
 			p, blocks := random(r, l)
+			if r.IntN(2) == 0 {
+				q.Lost(p)
+			}
 			if o, err := q.Add(now, p); err != nil {
 				t.Fatal(err)
 			} else if o == Appended { // others may join a batch that is partly over
