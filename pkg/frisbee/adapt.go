@@ -108,7 +108,7 @@ func (t *turn) delay() time.Duration {
 // adapt ends a round if it is time. The lock is held.
 func (s *Server) adapt(now time.Duration) {
 	elapsed := now - s.turn.from
-	if s.governor == nil || elapsed < round || s.turn.blocks < enough {
+	if s.governor == nil || elapsed < s.governor.round() || s.turn.blocks < enough {
 		return
 	}
 	lost := s.roster.lost(now, s.turn.blocks, s.o.Share)

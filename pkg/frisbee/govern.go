@@ -5,6 +5,8 @@ import "time"
 const (
 	// round is how long is measured before the rate changes.
 	round = 300 * time.Millisecond
+	// quick is a round as long as nothing was lost at any rate.
+	quick = 90 * time.Millisecond
 	// settle are the rounds that pass before what a change did is measured: what
 	// is lost is asked for some time later.
 	settle = 2
@@ -93,6 +95,14 @@ func (g *governor) step(m measure) {
 	}
 }
 
+// round is how long to measure before the next step.
+func (g *governor) round() time.Duration {
+	if g.top == 0 && !g.fell && g.settling == 0 {
+		return quick
+	}
+	return round
+}
+
 // fall lowers the rate because of losses.
 func (g *governor) fall(m measure, young int) {
 	switch {
@@ -159,7 +169,7 @@ func (g *governor) grow(m measure) {
 }
 
 // settle is how many rounds pass until what a change does can be measured.
-func (m *measure) settle() int { return settle + min(int(m.lag/round), mostLag) }
+func (m *measure) settle() int { return settle + min(int(m.lag/m.elapsed), mostLag) }
 
 // tolerable are losses without a reason to look for, beyond those at any rate.
 func (m *measure) tolerable() float64 {
