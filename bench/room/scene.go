@@ -20,7 +20,8 @@ type scene struct {
 	dir     string
 	image   string
 	clients int
-	idle    float64 // of the last transfer
+	idle    float64   // of the last transfer
+	start   time.Time // of it
 }
 
 // round is one transfer to all.
@@ -101,7 +102,7 @@ func (s *scene) all(ctx context.Context, role func(*lab.Node) room.Role) (time.D
 	if err != nil {
 		return 0, err
 	}
-	start := time.Now()
+	s.start = time.Now()
 	for _, p := range all {
 		if err := p.Go(); err != nil {
 			return 0, err
@@ -110,7 +111,7 @@ func (s *scene) all(ctx context.Context, role func(*lab.Node) room.Role) (time.D
 	for _, p := range all {
 		<-p.Ended()
 	}
-	elapsed := time.Since(start)
+	elapsed := time.Since(s.start)
 	after, err := readTicks()
 	if err != nil {
 		return 0, err

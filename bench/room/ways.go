@@ -23,9 +23,9 @@ type way struct {
 // ways are all of them; fec is for udp-sender.
 func ways(fec string) []way {
 	return []way{
-		{name: "multicast", what: "our server and clients of frisbee, which find the rate themselves", run: byMulticast},
+		{name: "multicast", what: "our server and clients of frisbee, which find the rate themselves, its wait for receivers not counted", run: byMulticast},
 		{name: "http", what: "our client, a net/http server", slow: true, run: byHTTP},
-		{name: "udpcast", what: "udp-sender --full-duplex, its wait for receivers not counted", run: byUDPCast()},
+		{name: "udpcast", what: "udp-sender --full-duplex, its wait not counted either", run: byUDPCast()},
 		{name: "udpcast+fec", what: "the same with --fec " + fec, loss: true, run: byUDPCast("--fec", fec)},
 	}
 }
@@ -66,8 +66,14 @@ func (s *scene) serving(ctx context.Context, role room.Role, f func() (time.Dura
 		return r, err
 	}
 	r.Idle = s.idle
-	var told struct{ Bytes uint64 }
+	var told struct {
+		Bytes uint64
+		Began time.Time
+	}
 	err = server.Stop(&told)
+	if !told.Began.IsZero() {
+		r.Elapsed -= told.Began.Sub(s.start)
+	}
 	r.Blocks, r.ServerPeak = told.Bytes, server.Peak()
 	return r, err
 }

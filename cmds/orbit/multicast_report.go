@@ -97,6 +97,9 @@ func (b *broadcast) watch(ctx context.Context) {
 		if web := b.web.sent(); web > 0 {
 			text += "  HTTP " + units.Bytes(web)
 		}
+		if s.Began.IsZero() && b.o.MinReceivers > 1 {
+			text = fmt.Sprintf("%d of %d clients are here, and wait", s.Clients, b.o.MinReceivers)
+		}
 		b.out.state(text)
 		if n%2 == 0 {
 			b.out.event(struct {

@@ -5,7 +5,8 @@ import "time"
 const (
 	// round is how long is measured before the rate changes.
 	round = 300 * time.Millisecond
-	// quick is a round as long as nothing was lost at any rate.
+	// quick is a round as long as no rate was too high for the network or for this
+	// machine's interface.
 	quick = 90 * time.Millisecond
 	// settle are the rounds that pass before what a change did is measured: what
 	// is lost is asked for some time later.
@@ -61,6 +62,7 @@ type governor struct {
 	settling int // rounds left
 	young    int // rounds until losses are those of the present rate
 	fell     bool
+	full     bool    // the interface has taken no more
 	before   float64 // rate before it fell
 	loss     float64 // at that rate
 }
@@ -97,7 +99,7 @@ func (g *governor) step(m measure) {
 
 // round is how long to measure before the next step.
 func (g *governor) round() time.Duration {
-	if g.top == 0 && !g.fell && g.settling == 0 {
+	if g.top == 0 && !g.fell && !g.full && g.settling == 0 {
 		return quick
 	}
 	return round
@@ -148,10 +150,17 @@ func (g *governor) judge(m measure) {
 func (g *governor) grow(m measure) {
 	switch {
 	case m.overruns > 0:
-		// Nothing is lost, but the interface takes no more.
-		g.set(min(g.rate, m.achieved()*1.1))
+		// Nothing is lost, but the interface takes no more. If less was sent than it
+		// takes, this machine had no time.
+		least := g.rate * 0.9
+		if !g.full {
+			least, g.full = 0, true
+		}
+		g.set(max(min(g.rate, m.achieved()*1.1), least))
 	case m.achieved() < g.rate*0.7:
 		// Nobody wants more.
+	case g.top == 0 && g.full:
+		g.set(g.rate * 1.1)
 	case g.top == 0:
 		g.set(g.rate * 1.5)
 		g.young = m.settle()

@@ -9,12 +9,12 @@ import (
 // channel is a network in virtual time: what is sent beyond its capacity is lost
 // to all, what is lost at random to each, and losses are asked for late.
 type channel struct {
-	capacity float64 // bit/s, 0 is none
-	random   float64 // share of blocks that any of the room loses at any rate
-	local    float64 // bit/s that this machine's interface takes, 0 is any
-	lag      int     // rounds until losses are asked for
-	smear    int     // rounds over which clients ask for what one cost
-	drown    bool    // beyond its capacity it takes the less the more comes
+	capacity float64   // bit/s, 0 is none
+	random   float64   // share of blocks that any of the room loses at any rate
+	local    float64   // bit/s that this machine's interface takes, 0 is any
+	lag      int       // rounds until losses are asked for
+	smear    int       // rounds over which clients ask for what one cost
+	drown    bool      // beyond its capacity it takes the less the more comes
 	late     []float64 // lost, in each grain of time so far
 }
 

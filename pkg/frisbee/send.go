@@ -149,8 +149,9 @@ func (s *Server) await(now time.Duration, most int) (w queue.Work, due time.Dura
 		if most, due = s.gate.pass(now, s.roster.here, most); most == 0 {
 			return w, due, false
 		}
-		if s.gate.open && s.gate.clients > 1 {
-			s.o.Log.Info("frisbee begins", "receivers", s.roster.here, "waited for", s.gate.clients)
+		if s.gate.open {
+			s.began = time.Now()
+			s.o.Log.Debug("frisbee begins", "receivers", s.roster.here, "awaited", s.gate.clients)
 		}
 	}
 	if w, ok = s.takeWork(now, most); !ok {

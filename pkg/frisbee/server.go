@@ -109,6 +109,7 @@ type Server struct {
 	pace     pace
 	turn     turn
 	gate     gate
+	began    time.Time // when the gate opened
 	governor *governor // nil if the rate is fixed
 
 	// Hold a token each when there may be something to do.
