@@ -1,6 +1,9 @@
 package frisbee
 
-import "time"
+import (
+	"math"
+	"time"
+)
 
 const (
 	// round is how long is measured before the rate changes.
@@ -28,6 +31,9 @@ const (
 	// fraction of the rate may take less the more they get, and lose as much at
 	// half of it. Then the rate falls as far as to what arrives.
 	hopeless = 0.7
+	// deep is a fall beyond which the middle is looked at next, before the rate grows
+	// with care.
+	deep = 0.2
 	// unsettled is how many times the losses of a lower rate are those measured at
 	// a higher one, if that was too early.
 	unsettled = 1.5
@@ -64,6 +70,7 @@ type governor struct {
 	fell     bool
 	full     bool    // the interface has taken no more
 	before   float64 // rate before it fell
+	high     float64 // and before all falls without a rate in between that did well
 	loss     float64 // at that rate
 }
 
@@ -113,6 +120,9 @@ func (g *governor) fall(m measure, young int) {
 		// Another rate has caused them. Measure those of this one.
 		g.settling, g.young = young-1, 0
 	default:
+		if g.high == 0 {
+			g.high = g.rate
+		}
 		g.well, g.slow = 0, m.settle()-settle
 		g.fell, g.before, g.loss, g.settling = true, g.rate, m.loss, m.settle()
 		depth := min(max((m.loss-g.base)*1.25, shallowest), deepest)
@@ -140,10 +150,15 @@ func (g *governor) judge(m measure) {
 	case g.loss <= hopeless:
 		g.base = max(m.loss, g.loss)
 		g.set(g.before)
-		g.settling, g.calm = m.settle(), m.now+calm
+		g.settling, g.calm, g.high = m.settle(), m.now+calm, 0
 		return
 	}
 	g.top = max(g.rate, g.before*(1-max(0, g.loss-g.base)))
+	if g.rate < g.high*deep {
+		// So far that nothing is known of what lies between.
+		g.top = max(g.top, math.Sqrt(g.rate*g.high))
+	}
+	g.high = 0
 }
 
 // grow raises the rate, if more of it would be used.
