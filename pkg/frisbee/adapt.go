@@ -118,7 +118,7 @@ func (s *Server) adapt(now time.Duration) {
 	loss := min(float64(lost)/float64(s.turn.blocks), s.turn.again())
 	s.governor.step(measure{
 		now: now, elapsed: elapsed, bits: float64(s.turn.blocks) * s.pace.block,
-		loss: loss, lag: s.turn.delay(), overruns: s.turn.overruns, coded: s.queue.Codes(),
+		loss: loss, lag: s.turn.delay(), overruns: s.turn.overruns, coded: s.queue.Codes(), alone: s.roster.here == 1,
 	})
 	if s.pace.rate = s.governor.rate; s.pace.rate != was {
 		s.o.Log.Debug("frisbee changes its rate", "from", int64(was), "to", int64(s.pace.rate), "lost", lost, "loss", float32(loss), "lag", s.turn.delay())

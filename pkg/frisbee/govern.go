@@ -31,6 +31,9 @@ const (
 	// fraction of the rate may take less the more they get, and lose as much at
 	// half of it. Then the rate falls as far as to what arrives.
 	hopeless = 0.7
+	// drowned is the same where what is lost is known better: of one client alone,
+	// and where repairs are coded, so that not all that anybody has lost adds up.
+	drowned = 0.4
 	// deep is a fall beyond which the middle is looked at next, before the rate grows
 	// with care.
 	deep = 0.2
@@ -81,6 +84,7 @@ type measure struct {
 	bits     float64       // sent
 	loss     float64       // blocks lost per block sent
 	coded    bool          // repairs are
+	alone    bool          // there is one client
 	overruns int           // times that the network was full on this machine
 	lag      time.Duration // from the sending of a block to the request for it, if it was lost
 }
@@ -115,7 +119,7 @@ func (g *governor) round() time.Duration {
 // fall lowers the rate because of losses.
 func (g *governor) fall(m measure, young int) {
 	switch {
-	case m.now < g.calm && m.loss <= hopeless, m.achieved() < g.rate*little && m.overruns == 0:
+	case m.now < g.calm && m.loss <= m.hopeless(), m.achieved() < g.rate*little && m.overruns == 0:
 	case young > 0:
 		// Another rate has caused them. Measure those of this one.
 		g.settling, g.young = young-1, 0
@@ -126,7 +130,7 @@ func (g *governor) fall(m measure, young int) {
 		g.well, g.slow = 0, m.settle()-settle
 		g.fell, g.before, g.loss, g.settling = true, g.rate, m.loss, m.settle()
 		depth := min(max((m.loss-g.base)*1.25, shallowest), deepest)
-		if m.loss > hopeless {
+		if m.loss > m.hopeless() {
 			depth = min(m.loss, 0.9)
 		}
 		g.set(min(g.rate, m.achieved()*1.1) * (1 - depth))
@@ -142,12 +146,12 @@ func (g *governor) judge(m measure) {
 	remains := m.loss-g.base > (g.loss-g.base)/2 && (1-m.loss)*fall < (1-g.loss)*(1+fall)/2
 	switch {
 	case !remains:
-	case m.loss > hopeless, m.loss > unsettled*g.loss+m.tolerable():
+	case m.loss > m.hopeless(), m.loss > unsettled*g.loss+m.tolerable():
 		// There is further to fall, or clients asked late for what the higher rate
 		// had cost them, so that it was not known then.
 		g.fall(m, 0)
 		return
-	case g.loss <= hopeless:
+	case g.loss <= m.hopeless():
 		g.base = max(m.loss, g.loss)
 		g.set(g.before)
 		g.settling, g.calm, g.high = m.settle(), m.now+calm, 0
@@ -201,6 +205,14 @@ func (m *measure) tolerable() float64 {
 		return cheap
 	}
 	return tolerable
+}
+
+// hopeless is the loss beyond which the rate is to blame.
+func (m *measure) hopeless() float64 {
+	if m.coded || m.alone {
+		return drowned
+	}
+	return hopeless
 }
 
 // achieved is what was sent, bit/s.

@@ -14,6 +14,7 @@ type channel struct {
 	local    float64   // bit/s that this machine's interface takes, 0 is any
 	lag      int       // rounds until losses are asked for
 	smear    int       // rounds over which clients ask for what one cost
+	coded    bool      // repairs are
 	drown    bool      // beyond its capacity it takes the less the more comes
 	late     []float64 // lost, in each grain of time so far
 }
@@ -22,7 +23,7 @@ const grain = 30 * time.Millisecond
 
 // round is one of the governor's, of so long.
 func (c *channel) round(every time.Duration, rate float64) measure {
-	m := measure{elapsed: every}
+	m := measure{elapsed: every, coded: c.coded}
 	if c.local > 0 && rate > c.local {
 		rate = c.local
 		m.overruns = 3
@@ -70,6 +71,8 @@ func TestGovernor(t *testing.T) {
 		{"slow machines", channel{capacity: 20e6, lag: 8, drown: true}, 465e6, 1e9, 20 * time.Second, 10e6, 22e6, 0.2},
 		{"slow machines that ask by and by", channel{capacity: 20e6, lag: 1, smear: 6, drown: true}, 465e6, 1e9, 8 * time.Second, 10e6, 22e6, 0.2},
 		{"losses at random, asked for by and by", channel{random: 0.2, smear: 4}, 250e6, 1e9, 10 * time.Second, 0.9e9, 1e9, 0.21},
+		{"losses at random, repairs coded", channel{random: 0.25, coded: true}, 250e6, 1e9, 8 * time.Second, 0.95e9, 1e9, 0.26},
+		{"machines that half drown, repairs coded", channel{capacity: 200e6, lag: 1, smear: 3, drown: true, coded: true}, 250e6, 1e9, 8 * time.Second, 100e6, 220e6, 0.15},
 		{"both", channel{random: 0.05, capacity: 300e6}, 250e6, 1e9, 8 * time.Second, 260e6, 310e6, 0.08},
 		{"this machine's interface", channel{local: 186e6}, 250e6, 1e9, 3 * time.Second, 186e6, 210e6, 0},
 	} {
