@@ -26,7 +26,7 @@ type scene struct {
 
 // round is one transfer to all.
 type round struct {
-	Elapsed    time.Duration // until the last client has ended
+	Elapsed    time.Duration // until the last client has ended, by multicast from when all are there
 	Sent       uint64        // bytes, by the server, with Ethernet headers
 	Blocks     uint64        // bytes of file data in that, by multicast
 	Server     time.Duration // CPU

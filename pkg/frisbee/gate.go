@@ -13,8 +13,8 @@ const (
 // later than the first makes the server send again what all others have.
 type gate struct {
 	clients int           // to wait for
-	most    time.Duration // from the first client on
-	first   time.Duration // when that came, or 0
+	most    time.Duration // from first on
+	first   time.Duration // when anything was first wanted, or 0
 	sign    time.Duration // when the next sign of life is due
 	open    bool
 }

@@ -73,8 +73,8 @@ type governor struct {
 	fell     bool
 	full     bool    // the interface has taken no more
 	before   float64 // rate before it fell
-	high     float64 // and before all falls without a rate in between that did well
 	loss     float64 // at that rate
+	high     float64 // rate before all falls since one did well, 0 if there were none
 }
 
 // measure is what happened in a round.

@@ -19,12 +19,12 @@ type ServerStats struct {
 	Joined   int    // ever
 	Joins    uint64 // packets, repeated ones included
 	Leaves   uint64
-	Requests uint64 // for blocks
-	Bad      uint64 // packets that are none, or ask for what is not there
-	Foreign  uint64 // packets that are not for a server, or from another port
-	Unsent   uint64 // bursts that the network refused
+	Requests uint64    // for blocks
+	Bad      uint64    // packets that are none, or ask for what is not there
+	Foreign  uint64    // packets that are not for a server, or from another port
+	Unsent   uint64    // bursts that the network refused
+	Began    time.Time // when the room was complete, or had waited long enough; zero before
 	Queue    queue.Stats
-	Began    time.Time   // when the room was complete, or had waited long enough; zero before
 	Behind   queue.Stats // of what clients far behind the rest ask for again
 	Socket   multicast.Stats
 }
@@ -38,7 +38,7 @@ func (s *Server) Stats() ServerStats {
 		Bytes: n.bytes.Load(), Rate: int64(s.pace.rate), Clients: s.roster.here, Classic: s.roster.classic, Joined: s.roster.joined,
 		Joins: n.joins.Load(), Leaves: n.leaves.Load(), Requests: n.requests.Load(),
 		Bad: n.bad.Load(), Foreign: n.foreign.Load(), Unsent: n.unsent.Load(),
-		Queue: s.queue.Stats(), Began: s.began, Behind: s.behind.queue.Stats(), Socket: s.conn.Stats(),
+		Began: s.began, Queue: s.queue.Stats(), Behind: s.behind.queue.Stats(), Socket: s.conn.Stats(),
 	}
 }
 

@@ -13,7 +13,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/orbit-pxe/orbit/pkg/fsmap/maptest"
-	"github.com/orbit-pxe/orbit/pkg/fsmap/xfs"
 	"github.com/orbit-pxe/orbit/pkg/order"
 )
 
@@ -76,12 +75,7 @@ func TestXFSGrows(t *testing.T) {
 // has.
 func xfsUnusedOK(t *testing.T, path string) (noted map[uint32]bool, blocks int) {
 	t.Helper()
-	f, size := maptest.Open(t, path)
-	s, err := xfs.ReadSuper(f, size)
-	if err != nil {
-		t.Fatal(err)
-	}
-	x := &xfsVolume{Super: s, r: f}
+	x := xfsOpen(t, path)
 	agi, err := x.header(0, 2)
 	if err != nil {
 		t.Fatal(err)

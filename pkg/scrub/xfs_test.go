@@ -212,17 +212,23 @@ func xfsScrubbed(t *testing.T, c xfsCase, seed uint64, age, keys int) {
 	maptest.Tool(t, "xfs_repair", "-n", patched)
 }
 
-// xfsOwnersOK checks the trees of owners of all groups, as xfs_repair does not
-// see all that is wrong with one. It gives how many levels each has, and how
-// many blocks all have.
-func xfsOwnersOK(t testing.TB, path string) (levels []uint32, blocks int) {
+// xfsOpen reads the metadata of a volume.
+func xfsOpen(t testing.TB, path string) *xfsVolume {
 	t.Helper()
 	f, size := maptest.Open(t, path)
 	s, err := xfs.ReadSuper(f, size)
 	if err != nil {
 		t.Fatal(err)
 	}
-	x := &xfsVolume{Super: s, r: f}
+	return &xfsVolume{Super: s, r: f}
+}
+
+// xfsOwnersOK checks the trees of owners of all groups, as xfs_repair does not
+// see all that is wrong with one. It gives how many levels each has, and how
+// many blocks all have.
+func xfsOwnersOK(t testing.TB, path string) (levels []uint32, blocks int) {
+	t.Helper()
+	x := xfsOpen(t, path)
 	for group := int64(0); x.ROCompat&xfsRmap != 0 && group < x.Groups; group++ {
 		agf, err := x.header(group, 1)
 		if err != nil {

@@ -81,19 +81,16 @@ func (a *ahead) sent(chunk int32, n int) {
 func (q *Queue) follow() bool {
 	a, blocks := &q.ahead, q.layout.Len(q.chunk)
 	q.whole = false
-	if p := a.of(q.chunk); p != nil {
-		*p = passed{chunk: q.chunk, blocks: blocks}
-	} else {
-		a.recent[a.next] = passed{chunk: q.chunk, blocks: blocks}
+	p := a.of(q.chunk)
+	if p == nil {
+		p = &a.recent[a.next]
 		a.next = (a.next + 1) % len(a.recent)
 	}
+	*p = passed{chunk: q.chunk, blocks: blocks}
 	if !q.code.on || a.loss < seldom {
 		return false
 	}
-	n := int(math.Ceil(float64(blocks) * a.loss / (1 - a.loss)))
+	q.batch(int(math.Ceil(float64(blocks) * a.loss / (1 - a.loss))))
 	a.loss -= a.loss * forget
-	a.sent(q.chunk, n)
-	q.blocks += int64(n)
-	q.code.total, q.code.left = n, n
 	return true
 }

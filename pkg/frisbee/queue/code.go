@@ -99,11 +99,18 @@ func (q *Queue) encode(e *entry) bool {
 	if n >= all && e.most <= wire.Few {
 		return false
 	}
-	q.blocks += int64(n - all)
+	q.blocks -= int64(all)
 	q.chunk, q.pos, q.end, q.whole = e.chunk, 0, 0, false
-	c.total, c.left = n, n
-	q.ahead.sent(e.chunk, n)
+	q.batch(n)
 	return true
+}
+
+// batch begins n coded blocks of the chunk being sent, or adds them to a batch.
+func (q *Queue) batch(n int) {
+	q.code.total += n
+	q.code.left += n
+	q.blocks += int64(n)
+	q.ahead.sent(q.chunk, n)
 }
 
 // joins tells whether a request for n blocks is one more of those that the
@@ -114,10 +121,7 @@ func (q *Queue) joins(n int) bool {
 		return false
 	}
 	if more := q.sums(n) - c.total; more > 0 {
-		c.total += more
-		c.left += more
-		q.ahead.sent(q.chunk, more)
-		q.blocks += int64(more)
+		q.batch(more)
 		q.stats.Wanted += uint64(more)
 	}
 	return true

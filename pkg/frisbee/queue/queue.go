@@ -8,6 +8,7 @@
 //
 // Where all clients understand it, what many of them lack of a chunk, each
 // something else, is repaired by coded blocks ([wire.Coded]): see [Queue.Code].
+// Some go ahead of requests, as many as were lost before: see [Queue.Lost].
 // A [Mixer] makes them.
 package queue
 
